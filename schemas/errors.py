@@ -1,0 +1,196 @@
+"""Hold every error Rewake raises on purpose.
+
+Responsible for the tree, the reasons of rejection and the exit codes. Must not decide when an error
+is raised. Messages say what was expected, what came, and what to do.
+
+::
+
+    RewakeError
+    ├── UsageError              the command was called wrongly              exit 2
+    │   ├── RulesError          the rules file, with the path in it         exit 2
+    │   └── SettingsError       a setting of the operator                   exit 2
+    ├── DeliveryError           going on could lose or repeat something     exit 1
+    │   ├── StateMissing        state_missing: no position, yet traces of one
+    │   ├── InputTruncated      input_truncated: the log starts after the position
+    │   ├── InputReset          input_reset: the log ends before the position, or is another
+    │   ├── ContinuityBroken    continuity_broken: a hole the log cannot fill
+    │   ├── PartitionsChanged   partitions_changed: another partition count, live state
+    │   ├── LayoutChanged       layout_changed: rows of a layout that cannot be migrated
+    │   ├── ChangelogCorrupt    changelog_corrupt: a row that cannot be read back
+    │   ├── ProducerFailed      producer_failed: outcome of a transaction unknown
+    │   └── Stalled             stalled: no progress within the bound
+    └── Rejected                one bad event: a dead letter, then on
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class RewakeError(Exception):
+    """Root of every error raised on purpose.
+
+    Parameters
+    ----------
+    message
+        What was expected, what came, what to do.
+
+    Examples
+    --------
+    >>> RewakeError("expected a topic, got none; run `rewake topics create`").code
+    'error'
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UsageError(RewakeError):
+    """Say that a command was called wrongly."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class RulesError(UsageError):
+    """Say what is wrong in the rules file, and where.
+
+    Parameters
+    ----------
+    path
+        Dotted path of the key, e.g. ``systems.lifecycle.silent_purchase_days``.
+    message
+        What was expected there, what came, what to do.
+
+    Examples
+    --------
+    >>> print(RulesError("engine.base_currency", "expected an ISO 4217 code, got 'quid'"))
+    engine.base_currency: expected an ISO 4217 code, got 'quid'
+    """
+
+    code = "rules"
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+        self.detail = message
+
+    def __reduce__(self) -> tuple[type[RulesError], tuple[str, str]]:
+        """Pickle by the two arguments, not by the joined message."""
+        return type(self), (self.path, self.detail)
+
+
+class SettingsError(UsageError):
+    """Say which setting cannot be used and what it may be."""
+
+    code = "settings"
+
+
+class DeliveryError(RewakeError):
+    """Say that going on could lose or repeat something: stop loudly, acknowledge nothing."""
+
+    code = "delivery"
+
+
+class StateMissing(DeliveryError):
+    """Say that a partition has no position although it has been worked on before."""
+
+    code = "state_missing"
+
+
+class InputTruncated(DeliveryError):
+    """Say that the input log starts after the position: events were deleted unread."""
+
+    code = "input_truncated"
+
+
+class InputReset(DeliveryError):
+    """Say that the input log ends before the position, or is another topic of the same name."""
+
+    code = "input_reset"
+
+
+class ContinuityBroken(DeliveryError):
+    """Say that offsets are missing between two batches and the log no longer has them."""
+
+    code = "continuity_broken"
+
+
+class PartitionsChanged(DeliveryError):
+    """Say that an input has another partition count than the live state."""
+
+    code = "partitions_changed"
+
+
+class LayoutChanged(DeliveryError):
+    """Say that stored rows have a layout that cannot be migrated by field name."""
+
+    code = "layout_changed"
+
+
+class ChangelogCorrupt(DeliveryError):
+    """Say that a changelog record cannot be read back."""
+
+    code = "changelog_corrupt"
+
+
+class ProducerFailed(DeliveryError):
+    """Say that a transaction failed or its outcome is unknown."""
+
+    code = "producer_failed"
+
+
+class Stalled(DeliveryError):
+    """Say that something made no progress within its bound."""
+
+    code = "stalled"
+
+
+class Reason(StrEnum):
+    """Why an event was rejected; public, in the dead letter's headers and a metric's label."""
+
+    MALFORMED_JSON = "malformed_json"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    INVALID_VALUE = "invalid_value"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    MISSING_CUSTOMER = "missing_customer"
+    MISROUTED = "misrouted"
+    IMPLAUSIBLE_TIMESTAMP = "implausible_timestamp"
+    FUTURE_TIMESTAMP = "future_timestamp"
+    TOO_LATE = "too_late"
+    OVERSIZED = "oversized"
+
+
+class Rejected(RewakeError):
+    """Reject one event: it becomes a dead letter and the stream goes on.
+
+    Parameters
+    ----------
+    reason
+        One of the public reasons.
+    detail
+        What was expected, what came, what to do; names the field.
+
+    Examples
+    --------
+    >>> print(Rejected(Reason.INVALID_VALUE, "amount: expected 0 or more, got -1"))
+    invalid_value: amount: expected 0 or more, got -1
+    """
+
+    code = "rejected"
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Rejected], tuple[Reason, str]]:
+        """Pickle by the two arguments, not by the joined message."""
+        return type(self), (self.reason, self.detail)

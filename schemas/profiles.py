@@ -1,0 +1,165 @@
+"""Define a customer's profile as the cache keeps it, the key names, and the reader's rule.
+
+Responsible for the fields of the Redis hash and for saying when an answer is stale. Must not talk to
+Redis, and must not read a clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from schemas.errors import RewakeError
+from schemas.vocabulary import Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CLOCK_KEY: Final = "rw:clock"
+"""Hash: partition → its published clock, epoch ms."""
+APPLIED_KEY: Final = "rw:applied"
+"""Hash: partition → changelog offset the cache has reached."""
+EPOCH_KEY: Final = "rw:epoch"
+"""String: lost when the cache was flushed."""
+OWNERS_KEY: Final = "rw:owners"
+"""Partition → worker address, with a time to live."""
+CUSTOMER_PREFIX: Final = "rw:c:"
+MEMBERS_PREFIX: Final = "rw:m:"
+
+STALE_AFTER_MS: Final = 10_000
+"""How old a clock, or how far past ``valid_until``, an answer may be."""
+
+RESERVED_FIELDS: Final = frozenset({"seq", "version", "valid_until", "next"})
+"""Hash fields that no system may be named after."""
+
+_SINCE: Final = ".since"
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """The segment a customer has in one system, and since when."""
+
+    segment: str
+    since: Instant
+
+
+class Profile(Struct, frozen=True):
+    """What a lookup returns for one customer.
+
+    Attributes
+    ----------
+    customer_id
+        The customer.
+    systems
+        System → segment and since.
+    sequence
+        Sequence of the last change told; 0 before the first.
+    version
+        Version of the row this was made from.
+    valid_until
+        First instant at which a segment would change without facts; None when none will.
+    next
+        System → the segment that follows at ``valid_until``.
+    """
+
+    customer_id: str
+    systems: dict[str, Standing]
+    sequence: int
+    version: int
+    valid_until: Instant | None = None
+    next: dict[str, str] = {}
+
+
+def customer_key(customer_id: str) -> str:
+    """Name the hash of one customer.
+
+    Examples
+    --------
+    >>> customer_key("c-1")
+    'rw:c:c-1'
+    """
+    return CUSTOMER_PREFIX + customer_id
+
+
+def members_key(system: str, segment: str) -> str:
+    """Name the sorted set of the members of a segment, by since.
+
+    Examples
+    --------
+    >>> members_key("lifecycle", "silent")
+    'rw:m:lifecycle:silent'
+    """
+    return f"{MEMBERS_PREFIX}{system}:{segment}"
+
+
+def to_hash(profile: Profile) -> dict[str, str]:
+    """Write a profile as the fields of its Redis hash.
+
+    Every field is always there, so that a write replaces all of an older one: ``valid_until`` and
+    ``next`` are empty when nothing follows; ``next`` reads ``system=segment,…``.
+    """
+    fields: dict[str, str] = {}
+    for system, standing in profile.systems.items():
+        fields[system] = standing.segment
+        fields[system + _SINCE] = str(standing.since)
+    fields["seq"] = str(profile.sequence)
+    fields["version"] = str(profile.version)
+    fields["valid_until"] = "" if profile.valid_until is None else str(profile.valid_until)
+    fields["next"] = ",".join(f"{system}={segment}" for system, segment in profile.next.items())
+    return fields
+
+
+def from_hash(customer_id: str, fields: Mapping[str, str]) -> Profile:
+    """Read a profile back from the fields of its Redis hash.
+
+    Raises
+    ------
+    RewakeError
+        When a field that every profile has is absent or no number.
+    """
+    try:
+        systems = {
+            name: Standing(segment, int(fields[name + _SINCE]))
+            for name, segment in fields.items()
+            if name not in RESERVED_FIELDS and not name.endswith(_SINCE)
+        }
+        until = fields["valid_until"]
+        following = (pair.split("=", 1) for pair in fields["next"].split(",") if pair)
+        return Profile(
+            customer_id,
+            systems,
+            int(fields["seq"]),
+            int(fields["version"]),
+            int(until) if until else None,
+            {system: segment for system, segment in following},  # noqa: C416
+        )
+    except (KeyError, ValueError) as error:
+        message = (
+            f"expected the cached profile under {CUSTOMER_PREFIX}… to have seq, version, "
+            f"valid_until, next and a .since per system, got {error!r}; delete {EPOCH_KEY} to "
+            "have the cache rewritten"
+        )
+        raise RewakeError(message) from error
+
+
+def is_stale(profile: Profile, clock: Instant | None, now: Instant) -> bool:
+    """Say whether an answer can no longer be vouched for.
+
+    Parameters
+    ----------
+    profile
+        The cached profile.
+    clock
+        Published clock of the customer's partition; None when there is none.
+    now
+        The reader's wall clock.
+
+    Examples
+    --------
+    >>> profile = Profile("c-1", {}, 1, 1, valid_until=20_000)
+    >>> is_stale(profile, 29_000, 30_000), is_stale(profile, 30_000, 30_001)
+    (False, True)
+    """
+    if clock is None or now - clock > STALE_AFTER_MS:
+        return True
+    return profile.valid_until is not None and now > profile.valid_until + STALE_AFTER_MS
