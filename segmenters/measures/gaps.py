@@ -1,0 +1,59 @@
+"""Remember the rhythm of a customer's orders: the instants of the last 21, and the gaps between them.
+
+Responsible for the gaps alone. It must not decide anything from them: that is the systems' part.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba.extending import register_jitable
+
+REMEMBERED: Final = 21
+FIELDS: Final = (("rhythm", "i8", (REMEMBERED,)), ("rhythm_n", "i4"))
+
+
+@register_jitable
+def remember_instant(row: Any, ts: int) -> None:
+    """Put the instant of an order at its place; the earliest leaves when there are 21."""
+    if row.rhythm_n == REMEMBERED:
+        if ts < row.rhythm[0]:
+            return
+        for j in range(REMEMBERED - 1):
+            row.rhythm[j] = row.rhythm[j + 1]
+        row.rhythm_n -= 1
+    k = row.rhythm_n
+    while k > 0 and row.rhythm[k - 1] > ts:
+        row.rhythm[k] = row.rhythm[k - 1]
+        k -= 1
+    row.rhythm[k] = ts
+    row.rhythm_n += 1
+
+
+@register_jitable
+def forget_instant(row: Any, ts: int) -> None:
+    """Remove the instant of an order that was taken back; its two gaps become one."""
+    for k in range(row.rhythm_n - 1, -1, -1):
+        if row.rhythm[k] == ts:
+            row.rhythm_n -= 1
+            for j in range(k, row.rhythm_n):
+                row.rhythm[j] = row.rhythm[j + 1]
+            return
+
+
+@register_jitable
+def gap_quantile(row: Any, percent: int) -> int:
+    """Return a quantile of the gaps in milliseconds, type 1: always one of the gaps, or -1 where there is none."""
+    gaps = row.rhythm_n - 1
+    if gaps < 1:
+        return -1
+    ordered = np.empty(gaps, np.int64)
+    for k in range(gaps):
+        gap = row.rhythm[k + 1] - row.rhythm[k]
+        j = k
+        while j > 0 and ordered[j - 1] > gap:
+            ordered[j] = ordered[j - 1]
+            j -= 1
+        ordered[j] = gap
+    return int(ordered[(gaps * percent + 99) // 100 - 1])

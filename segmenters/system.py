@@ -1,0 +1,105 @@
+"""Say what a system is: its parameters, its two functions, and what it may declare besides.
+
+Responsible for the shape every system has. It must not know any particular one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from schemas.money import Currencies
+
+
+class Label(NamedTuple):
+    """A segment's name where a person reads it."""
+
+    zh: str
+    en: str
+
+
+NONE_LABEL = Label("无", "None")
+UNKNOWN_LABEL = Label("未知", "Unknown")
+
+
+class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One classification: exclusive and total, decided from features at an instant.
+
+    A subclass's fields are its documented parameters, as they stand in the rules file. Besides it has two pure
+    scalar functions, compiled when the rules are loaded, written as plain ifs in the order of the rule's text:
+
+    ``classify(f, p, t) -> code``
+        The segment at instant ``t``, as the index into ``segments``. ``f`` has the features: ``n`` net orders,
+        ``p0``/``p`` first and last order, ``e`` last qualifying engagement (instants; NEVER where there is none),
+        ``F365``/``M365`` orders and spend in minor units for each window of ``windows``, the system's own ``state``
+        and, under the key of each system, the code of its segment: its own is the one before (-1 before the first
+        judgement), those in ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
+    ``deadline(f, p, t) -> instant``
+        The first instant after ``t`` at which ``classify`` may answer differently though nothing happens, day
+        windows aside (the kernel knows when a day leaves a window); FAR where there is none. Early is allowed,
+        late is not.
+
+    It may further have these, compiled too, which see the customer's ``row`` and may write the row fields named in
+    ``state`` and the system's own segment (``row.<key>``):
+
+    ``on_order(row, p, t, order)``, ``on_engagement(row, p, t, qualifies)``
+        After a fact was remembered, before it is judged.
+    ``on_void(row, p, t, order_ts, order, moved)``
+        After a refund or cancellation removed an order; ``moved`` says whether ``p`` did.
+    ``entered(row, f, p, t, before, after)``
+        After ``classify`` at ``t`` moved the customer.
+    """
+
+    key: ClassVar[str]
+    number: ClassVar[int]
+    title: ClassVar[Label]
+    needs: ClassVar[tuple[str, ...]] = ()
+    classify: ClassVar[Callable[..., int]]
+    deadline: ClassVar[Callable[..., int]]
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments' stable identifiers; a code is an index into them."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> Mapping[str, Label]:
+        """The segments' names for people."""
+        raise NotImplementedError
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The day windows whose orders and spend the system reads."""
+        return ()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures needed beyond orders, tiles and engagement."""
+        return ()
+
+    @property
+    def state(self) -> tuple[tuple[Any, ...], ...]:
+        """Row fields of the system's own, as numpy writes fields."""
+        return ()
+
+    def check(self) -> list[tuple[str, str]]:
+        """Return what is wrong between parameters, as (parameter, message); each alone is checked by its type."""
+        return []
+
+    def compiled(self, currencies: Currencies) -> Any:
+        """Return the parameters as a named tuple of integers, in milliseconds and minor units."""
+        raise NotImplementedError
+
+    @staticmethod
+    def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:  # noqa: ARG004  - the shape of all systems
+        """Return the features the rule looked at, for the change message."""
+        raise NotImplementedError
+
+
+def hooks(system: System) -> dict[str, Callable[..., Any]]:
+    """Return the optional functions a system has, by name."""
+    names = ("on_order", "on_engagement", "on_void", "entered")
+    return {name: getattr(system, name) for name in names if hasattr(system, name)}
