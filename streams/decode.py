@@ -1,0 +1,256 @@
+"""Turn raw records of one topic-partition into columns.
+
+Responsible for decoding, for the checks that need more than the event itself (key, partition, clock,
+currency) and for turning a bad record into a placeholder with its reason. Must not order, drop or
+apply anything: every record comes out, at its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from schemas import events
+from schemas.errors import Reason, Rejected
+from schemas.events import MAX_EVENT_BYTES, Cancel, Engagement, Order, Refund
+from schemas.instants import EARLIEST, LATEST, format_instant, parse_instant
+from schemas.vocabulary import Kind, digest64
+from streams.partitioner import partitions_of
+from streams.runs import NEVER, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from schemas.events import Purchase
+    from schemas.money import Currencies
+    from schemas.vocabulary import Instant
+    from streams.runs import BoolArray, IntArray, Raw
+
+_LOG_APPEND_TIME: Final = 1
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError)
+_NOTHING: Final = Engagement(event_id="-", customer_id="-", ts=EARLIEST, kind="-")
+"""Stands in the columns where a record could not be decoded."""
+_ROUTING: Final = (
+    "use the Java client's murmur2 partitioner; with librdkafka set partitioner=murmur2_random"
+)
+
+
+class Decoder:
+    """Decode one family of events.
+
+    Parameters
+    ----------
+    family
+        ``"purchase"`` or ``"engagement"``.
+    partitions
+        Partition count of the inputs.
+    currencies
+        Converts amounts to minor units of the base currency.
+    qualifying
+        Kinds of engagement that count.
+    """
+
+    def __init__(
+        self, family: str, partitions: int, currencies: Currencies, qualifying: Collection[str]
+    ) -> None:
+        self._family = family
+        self._partitions = partitions
+        self._to_minor = currencies.to_minor
+        self._qualifying = frozenset(qualifying)
+        self._decode = events.decode_purchase if family == "purchase" else events.decode_engagement
+        self._fill = self._purchases if family == "purchase" else self._engagements
+
+    def decode(  # noqa: PLR0913
+        self, records: Sequence[Raw], begin: int, end: int, partition: int, horizon: Instant
+    ) -> Run:
+        """Decode the records of the range ``[begin, end)``.
+
+        Parameters
+        ----------
+        records
+            Raw records in offset order; may be empty.
+        begin, end
+            Fetch positions the range covers.
+        partition
+            The partition they were read from.
+        horizon
+            Largest ts that is believed; later ones are ``future_timestamp``.
+
+        Returns
+        -------
+        Run
+            One row per record; bad ones are listed in ``rejections``.
+        """
+        run = Run()
+        run.begin, run.end = begin, end
+        run.records = list(records)
+        run.rejections = rejections = {}
+        size = len(run.records)
+        run.offsets = np.fromiter([r.offset for r in records], np.int64, size)
+        run.appended = _append_times(records)
+        facts = self._facts([r.value for r in records], rejections)
+        run.customers = self._route([r.key for r in records], facts, partition, rejections)
+        run.ts = _instants([fact.ts for fact in facts], horizon, rejections)
+        run.keys = run.ts
+        run.event_ids = [fact.event_id for fact in facts]
+        run.event = np.fromiter(map(digest64, run.event_ids), np.int64, size)
+        run.kind = np.full(size, Kind.ENGAGEMENT, np.int8)
+        run.amount = np.zeros(size, np.int64)
+        run.order = np.zeros(size, np.int64)
+        run.qualifies = np.zeros(size, np.bool_)
+        self._fill(run, facts)
+        return run
+
+    # ---- one check each
+
+    def _facts(
+        self, values: list[bytes | None], rejections: dict[int, Rejected]
+    ) -> list[Purchase | Engagement]:
+        """Decode all values; on trouble one by one, to say which and why."""
+        decode = self._decode
+        try:
+            if max(map(len, values), default=0) <= MAX_EVENT_BYTES:  # type: ignore[arg-type]
+                return [decode(value) for value in values]  # type: ignore[arg-type]
+        except _UNREADABLE:
+            pass
+        facts: list[Purchase | Engagement] = []
+        for index, value in enumerate(values):
+            try:
+                if value is not None and len(value) > MAX_EVENT_BYTES:
+                    detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}"
+                    raise Rejected(Reason.OVERSIZED, detail)  # noqa: TRY301
+                facts.append(decode(value))  # type: ignore[arg-type]
+            except (*_UNREADABLE, Rejected) as error:
+                facts.append(_NOTHING)
+                rejections[index] = events.diagnose(value, self._family, error)
+        return facts
+
+    def _route(
+        self,
+        keys: list[bytes | None],
+        facts: Sequence[Purchase | Engagement],
+        partition: int,
+        rejections: dict[int, Rejected],
+    ) -> list[bytes]:
+        """Check that each key is its customer and belongs into this partition."""
+        customers = [fact.customer_id for fact in facts]
+        routed = keys if _equal(keys, customers) else self._rekey(keys, customers, rejections)
+        found = partitions_of(routed, self._partitions)  # type: ignore[arg-type]
+        for index in np.flatnonzero(found != partition).tolist():
+            if index not in rejections:
+                detail = (
+                    f"expected partition {int(found[index])} of {self._partitions} for this key, "
+                    f"got {partition}; {_ROUTING}"
+                )
+                rejections[index] = Rejected(Reason.MISROUTED, detail)
+        return routed  # type: ignore[return-value]
+
+    def _rekey(
+        self, keys: list[bytes | None], customers: list[str], rejections: dict[int, Rejected]
+    ) -> list[bytes | None]:
+        routed: list[bytes | None] = []
+        for index, (key, customer) in enumerate(zip(keys, customers, strict=True)):
+            routed.append(key or b"")
+            if index not in rejections and key != customer.encode():
+                detail = "expected the record key to be the customer_id in UTF-8, got " + (
+                    "no key" if key is None else "another key"
+                )
+                rejections[index] = Rejected(Reason.MISROUTED, detail)
+        return routed
+
+    # ---- columns of each family
+
+    def _engagements(self, run: Run, facts: Sequence[Engagement]) -> None:
+        qualifying = self._qualifying
+        run.qualifies = np.fromiter(
+            [fact.kind in qualifying for fact in facts], np.bool_, len(facts)
+        )
+
+    def _purchases(self, run: Run, facts: Sequence[Purchase | Engagement]) -> None:
+        kinds, amounts, orders = [], [], []
+        to_minor = self._to_minor
+        for index, fact in enumerate(facts):
+            amount = order = 0
+            kind = _KINDS[type(fact)]
+            if index not in run.rejections:
+                order = digest64(fact.order_id) if fact.order_id else 0  # type: ignore[union-attr]
+                if kind <= Kind.REFUND:
+                    try:
+                        amount = to_minor(fact.amount, fact.currency)  # type: ignore[union-attr]
+                    except Rejected as error:
+                        run.rejections[index] = error
+            kinds.append(kind)
+            amounts.append(amount)
+            orders.append(order)
+        run.kind = np.array(kinds, np.int8)
+        run.amount = np.array(amounts, np.int64)
+        run.order = np.array(orders, np.int64)
+
+
+_KINDS: Final[dict[type, int]] = {
+    Order: int(Kind.ORDER),
+    Refund: int(Kind.REFUND),
+    Cancel: int(Kind.CANCEL),
+    Engagement: int(Kind.ENGAGEMENT),
+}
+
+
+def _append_times(records: Sequence[Raw]) -> IntArray:
+    """Return the broker's append times; `NEVER` where a record carries its producer's time."""
+    stamped = {r.timestamp_type for r in records} == {_LOG_APPEND_TIME}
+    if stamped:
+        return np.fromiter([r.timestamp for r in records], np.int64, len(records))
+    times = [r.timestamp if r.timestamp_type == _LOG_APPEND_TIME else NEVER for r in records]
+    return np.array(times, np.int64)
+
+
+def _equal(keys: Sequence[bytes | None], customers: Sequence[str]) -> bool:
+    """Say whether all keys are their customers' ids, without looking at them one by one."""
+    try:
+        joined = b"".join(keys)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    if not joined.isascii() or "".join(customers).encode() != joined:
+        return False
+    # Equal as a whole and of equal lengths one by one: equal one by one (ASCII: a byte a letter).
+    return list(map(len, keys)) == list(map(len, customers))  # type: ignore[arg-type]
+
+
+def _instants(
+    written: list[int | str], horizon: Instant, rejections: dict[int, Rejected]
+) -> IntArray:
+    """Read all instants; those that cannot be meant or lie behind the horizon are rejected."""
+    try:
+        if set(map(type, written)) - {int}:
+            raise TypeError
+        ts = np.array(written, np.int64)
+    except (TypeError, OverflowError):
+        ts = np.array([_instant(i, value, rejections) for i, value in enumerate(written)], np.int64)
+    wrong: BoolArray = (ts < EARLIEST) | (ts >= min(LATEST, horizon + 1))
+    if wrong.any():
+        for index in np.flatnonzero(wrong).tolist():
+            if index not in rejections:
+                rejections[index] = _refusal(written[index], int(ts[index]), horizon)
+    return ts
+
+
+def _instant(index: int, value: int | str, rejections: dict[int, Rejected]) -> Instant:
+    try:
+        return parse_instant(value)
+    except Rejected as error:
+        rejections.setdefault(index, error)
+        return EARLIEST
+
+
+def _refusal(value: int | str, instant: Instant, horizon: Instant) -> Rejected:
+    try:
+        parse_instant(value)
+    except Rejected as error:
+        return error
+    detail = (
+        f"ts: expected at most {format_instant(horizon)}, got {format_instant(instant)}; "
+        "check the producer's clock"
+    )
+    return Rejected(Reason.FUTURE_TIMESTAMP, detail)

@@ -1,0 +1,223 @@
+"""Read whole fetch results, and remember when each fetch was sent.
+
+Responsible for turning one answered fetch into one range ``[begin, end)`` with its records (read
+committed: control batches and aborted transactions carry the position, not records) and for
+noticing answers without records. Must not decide what a range is good for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams.lanes import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aiokafka.consumer.fetcher import PartitionRecords
+
+    from streams.runs import Raw
+
+
+class Fetched(NamedTuple):
+    """One answered fetch of one topic-partition that brought something.
+
+    Attributes
+    ----------
+    tp
+        The topic-partition.
+    records
+        The records with offsets in ``[begin, end)``; may be empty.
+    begin, end
+        Fetch position before and after.
+    answer
+        When it was sent, under which epoch, and whether it reached the end of the log.
+    """
+
+    tp: TP
+    records: list[Raw]
+    begin: int
+    end: int
+    answer: Answer
+
+
+class LeanFetcher(Fetcher):  # type: ignore[misc]
+    """aiokafka's fetcher, taken whole results from.
+
+    Attributes
+    ----------
+    epochs : dict
+        Topic-partition → number of its latest seek; 0 before the first.
+    idle : dict
+        Topic-partition → latest answer without records.
+    """
+
+    epochs: dict[Any, int]
+    idle: dict[Any, Answer]
+    _sent: dict[Any, tuple[int, int]]
+
+    @classmethod
+    def adopt(cls, fetcher: Fetcher) -> LeanFetcher:
+        """Make a fetcher lean in place.
+
+        aiokafka's consumer builds its fetcher in the middle of `start`, from a name of its module;
+        giving the built one another class is the only way that leaves other consumers alone.
+        """
+        fetcher.__class__ = cls
+        fetcher.epochs = {}
+        fetcher.idle = {}
+        fetcher._sent = {}
+        return fetcher  # type: ignore[no-any-return]
+
+    def seek_in_epoch(self, tp: TP, offset: int, epoch: int) -> None:
+        """Seek, and give what is fetched from now on another epoch (no await between)."""
+        self.seek_to(tp, offset)
+        self.epochs[tp] = epoch
+        self.idle.pop(tp, None)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        """Send a fetch; stamp what it brings with the instant before it was sent.
+
+        A fetch sent before a seek to the same offset passes aiokafka's own check of the position:
+        its result is thrown away here, while the position still stands before it.
+        """
+        sent = time.time_ns() // 1_000_000
+        asked = [
+            (TopicPartition(topic, number), offset)
+            for topic, numbers in request.topics
+            for number, offset, _ in numbers
+        ]
+        epochs = {tp: self.epochs.get(tp, 0) for tp, _ in asked}
+        for tp, _ in asked:
+            state = assignment.state_value(tp)
+            if state is not None:
+                state.lso = None  # tells afterwards whether this fetch was answered
+        woke: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        if not assignment.active:
+            return woke
+        for tp, offset in asked:
+            state = assignment.state_value(tp)
+            if state.lso is None:
+                continue
+            if self.epochs.get(tp, 0) != epochs[tp]:
+                self._records.pop(tp, None)
+                continue
+            held = self._records.get(tp)
+            if type(held) is FetchResult:
+                held.answer = (sent, epochs[tp], state.lso, state.highwater)
+            elif held is None:
+                caught_up = offset == state.lso == state.highwater
+                self.idle[tp] = Answer(sent, offset, caught_up, epochs[tp])
+        return woke
+
+    async def take(
+        self, wanted: Callable[[], Collection[TP]], timeout: float  # noqa: ASYNC109
+    ) -> list[Fetched]:
+        """Return the fetched results of wanted topic-partitions, waiting for the first one.
+
+        Parameters
+        ----------
+        wanted
+            Asked anew at each look: what is paused while this waits is not taken.
+        timeout
+            Seconds to wait at most.
+
+        Raises
+        ------
+        KafkaError
+            What the fetch of a wanted topic-partition ended in.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            if self._closed:
+                raise ConsumerStoppedError
+            if self._subscriptions.reassignment_in_progress:
+                await self._subscriptions.wait_for_assignment()
+            taken = self._take_now(wanted())
+            left = deadline - time.monotonic()
+            if taken or left <= 0:
+                return taken
+            waiter = self._create_fetch_waiter()
+            done, _ = await asyncio.wait([waiter], timeout=left)
+            if done:
+                waiter.result()
+            else:
+                waiter.cancel()
+
+    def wake(self) -> None:
+        """Let a waiting `take` look again; to be called in the fetcher's loop."""
+        for waiter in tuple(self._fetch_waiters):
+            self._notify(waiter)
+
+    def _take_now(self, wanted: Collection[TP]) -> list[Fetched]:
+        taken: list[Fetched] = []
+        for tp in list(self._records):
+            if tp not in wanted:
+                if not self._subscriptions.is_assigned(tp):
+                    del self._records[tp]
+                continue
+            held = self._records.pop(tp)
+            self._notify(self._wait_consume_future)
+            if isinstance(held, FetchError):
+                if taken:  # deliver what there is; the error is raised by the next call
+                    self._records[tp] = held
+                    return taken
+                held.check_raise()
+            result = read_result(held)
+            if result is not None:
+                taken.append(result)
+        return taken
+
+
+def read_result(result: FetchResult) -> Fetched | None:
+    """Read all of a fetch result and move the consumer's position past it.
+
+    Returns
+    -------
+    Fetched or None
+        None when the position has moved since (a seek, a rebalance) or nothing was in it.
+    """
+    tp = result._topic_partition
+    parsed: PartitionRecords = result._partition_records
+    if parsed is None or not result.check_assignment(tp):
+        return None
+    begin: int = parsed.next_fetch_offset
+    records = _committed_records(parsed, tp)
+    end: int = parsed.next_fetch_offset
+    result._update_position()
+    result._partition_records = None
+    if end == begin:
+        return None
+    sent, epoch, stable, high = result.answer
+    answer = Answer(sent, end, end == stable == high, epoch)
+    return Fetched(TP(tp.topic, tp.partition), records, begin, end, answer)
+
+
+def _committed_records(parsed: PartitionRecords, tp: TopicPartition) -> list[Raw]:
+    """Collect the records as the C parser yields them, without a Python frame for each."""
+    batches, committed_only = parsed._records, parsed._isolation_level == READ_COMMITTED
+    aborted: set[int] = parsed._aborted_producers
+    records: list[Raw] = []
+    while batches.has_next():
+        batch = batches.next_batch()
+        if parsed._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"expected a valid CRC in {tp}, got another; fetched again")
+        if committed_only and batch.producer_id is not None:
+            parsed._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch:
+            if committed_only and parsed._contains_abort_marker(batch):
+                aborted.discard(batch.producer_id)
+        elif not (committed_only and batch.is_transactional and batch.producer_id in aborted):
+            if batch.base_offset >= parsed.next_fetch_offset:
+                records.extend(batch)
+            else:
+                records.extend(r for r in batch if r.offset >= parsed.next_fetch_offset)
+        parsed.next_fetch_offset = batch.next_offset
+    return records

@@ -1,0 +1,166 @@
+"""Write the effects of one partition in transactions.
+
+Responsible for one transactional producer: opening it (which fences the partition's previous owner),
+one transaction at a time with every send awaited and a bounded commit, and abandoning it without a
+flush. Must not know what the records mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.errors import ProducerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+BATCH_BYTES: Final = 512 * 1024
+TRANSACTION_MS: Final = 60_000
+"""After this long the broker aborts a transaction nobody ends."""
+COMMIT_S: Final = 45.0
+"""Seconds a transaction may take in all; below `TRANSACTION_MS`, so that its end is our doing."""
+OPEN_S: Final = 40.0
+CLOSE_S: Final = 2.0
+
+Headers: TypeAlias = "Sequence[tuple[str, bytes]]"
+
+# Between two transactions aiokafka waits this long while the broker still writes the markers; its
+# own 20 ms are twice the commit itself.
+aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
+
+
+class Outgoing(NamedTuple):
+    """One record to be written; a value of None is a tombstone."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class PartitionProducer:
+    """The transactional producer of one owned partition.
+
+    Parameters
+    ----------
+    transactional_id
+        The same for every owner of the partition: opening fences the one before.
+    connection
+        Keyword arguments of aiokafka's producer that say where and how to connect.
+    """
+
+    def __init__(self, transactional_id: str, connection: Mapping[str, object]) -> None:
+        self.transactional_id = transactional_id
+        self.abandoned = False
+        self._producer = AIOKafkaProducer(
+            **connection,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TRANSACTION_MS,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=30_000,
+            retry_backoff_ms=20,
+            linger_ms=0,
+        )
+
+    async def open(self) -> None:
+        """Fence the previous owner and have what it left open aborted.
+
+        Returns when the broker has written the markers: what is read afterwards is final.
+
+        Raises
+        ------
+        ProducerFailed
+            When the broker does not answer in time or refuses.
+        """
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._producer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self.abandon()
+            raise self._failed("to open the producer", error) from error
+
+    async def partitions(self, topic: str) -> int:
+        """Return the partition count of a topic."""
+        return len(await self._producer.partitions_for(topic))
+
+    async def transact(self, parts: Iterable[tuple[str, int, Sequence[Outgoing]]]) -> list[int]:
+        """Write records to topics in one transaction and commit it.
+
+        Parameters
+        ----------
+        parts
+            Topic, partition, records in order. Parts of different topics travel side by side.
+
+        Returns
+        -------
+        list of int
+            Per part the offset of its last record, -1 for a part without any.
+
+        Raises
+        ------
+        ProducerFailed
+            When anything failed. The outcome is unknown then and the producer is of no more use:
+            stop, start again and recover.
+        """
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await self._producer.begin_transaction()
+                sends = [self._send(topic, number, records) for topic, number, records in parts]
+                # With one failed batch aiokafka would commit the rest: await every one first.
+                lasts = await asyncio.gather(*sends)
+                await self._producer.commit_transaction()
+                return lasts
+        except (KafkaError, TimeoutError, AssertionError, OSError) as error:
+            raise self._failed("a transaction to be committed", error) from error
+
+    async def abandon(self) -> None:
+        """Close without flushing: what is not committed is aborted by the next owner's opening."""
+        if self.abandoned:
+            return
+        self.abandoned = True
+        self._producer._closed = True
+        sender = self._producer._sender.sender_task
+        if sender is not None and not sender.done():
+            sender.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._producer.client.close()
+        except (KafkaError, TimeoutError, OSError):
+            return
+
+    async def _send(self, topic: str, partition: int, records: Sequence[Outgoing]) -> int:
+        last = -1
+        futures = []
+        for batch in self._batches(records):
+            future = await self._producer.send_batch(batch, topic, partition=partition)
+            futures.append((future, batch.record_count()))
+        for future, count in futures:
+            last = (await future).offset + count - 1
+        return last
+
+    def _batches(self, records: Sequence[Outgoing]) -> list[BatchBuilder]:
+        if not records:
+            return []
+        batch = self._producer.create_batch()
+        full = [batch]
+        append = batch.append
+        for key, value, headers in records:
+            # No timestamp: the broker's or now, never an instant of the past (retention, rolling).
+            if append(timestamp=None, key=key, value=value, headers=headers) is None:
+                batch = self._producer.create_batch()
+                full.append(batch)
+                append = batch.append
+                append(timestamp=None, key=key, value=value, headers=headers)
+        return full
+
+    def _failed(self, expected: str, error: BaseException) -> ProducerFailed:
+        return ProducerFailed(
+            f"expected {expected} ({self.transactional_id}), got {error!r}; its outcome is unknown: "
+            "restart the worker, it recovers from the changelog"
+        )
