@@ -35,7 +35,7 @@ def add_to_day(
         before = k
         k = pool[k].next
     if k == END or pool[k].day != day:
-        new = _take(free, pool)
+        new = take_tile(free, pool)
         pool[new].day = day
         pool[new].orders = 0
         pool[new].spend = 0
@@ -66,7 +66,8 @@ def give_back_all(row: Any, pool: Any, free: Any) -> None:
 
 
 @register_jitable
-def _take(free: Any, pool: Any) -> int:
+def take_tile(free: Any, pool: Any) -> int:
+    """Return an unused tile."""
     k = free[0]
     if k != END:
         free[0] = pool[k].next

@@ -160,7 +160,10 @@ class Lifecycle(System, frozen=True, kw_only=True):
         did; ``react_n``: orders since. ``ended_*``: the order that ended new or reactivated by count, and which of
         them. ``wakes``: engagements since the silence began.
         """
+        # Compiled code names the rhythm with and without cadence: without, two fields of next to nothing stand in.
+        stub = () if self.cadence else (("rhythm", "i8", (1,)), ("rhythm_n", "i4"))
         return (
+            *stub,
             ("silent_after", "i8"),
             ("churned_after", "i8"),
             ("quiet_since", "i8"),

@@ -1,0 +1,377 @@
+"""Apply facts and let time pass: the two doors of the core, for one partition.
+
+Responsible for turning batches and clock instants into changes. Time is an argument: the engine never reads a clock.
+The work is done by the kernel on the ledger's arrays; what a change says in words is built afterwards, and only for
+changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.changes import Change, Next, Words, change_id
+from schemas.errors import Reason
+from schemas.profiles import Profile, Standing
+from schemas.vocabulary import CAUSE_WORDS, Instant
+from segmenters import calendar
+from segmenters.batch import EventBatch
+from segmenters.instants import FAR, NEVER
+from segmenters.kernel import build
+from segmenters.kernel_source import feature_names, out_dtype_fields
+from segmenters.layout import compose
+from segmenters.ledger import EARLY_MS, Ledger, Rows
+from segmenters.rules import Rules
+
+TICK_LIMIT: Final = 5_000
+FORESIGHT: Final = 8
+"""How many dues a look ahead follows."""
+_OUT_ROWS: Final = 16_384
+_NEXT, _TOLD, _DIRTY, _DUPLICATE, _LATE, _REFUSED = range(6)
+_UNTOLD: Final = -1
+_NOTHING: Final = np.zeros(0, np.int64)
+
+
+class Outcome:
+    """What one call of the engine did.
+
+    Attributes
+    ----------
+    records
+        Structured array, one element per change, in the order told (`segmenters.kernel_source`).
+    dirty
+        Rows written to, each once: what the changelog must get.
+    profile_rows
+        Rows whose cached profile no longer holds; all of them are dirty.
+    rejected
+        (index in the batch, reason, detail) of facts that were not applied.
+    duplicates, late
+        Facts ignored because their id was seen, and facts applied late.
+    more
+        True when a tick stopped at its limit: call again.
+    """
+
+    __slots__ = ("batch", "dirty", "duplicates", "engine", "late", "more", "profile_rows", "records", "rejected")
+
+    def __init__(self, engine: Engine, batch: EventBatch | None) -> None:
+        self.engine = engine
+        self.batch = batch
+        self.records: NDArray[Any] = engine.no_records
+        self.dirty: Rows = _NOTHING
+        self.profile_rows: Rows = _NOTHING
+        self.rejected: list[tuple[int, Reason, str]] = []
+        self.duplicates = 0
+        self.late = 0
+        self.more = False
+
+    def build_changes(self, seen_at: Instant) -> list[tuple[bytes, Change]]:
+        """Return the changes in words, each with its record key."""
+        return self.engine.build_changes(self, seen_at)
+
+
+class Engine:
+    """All state and decisions of one partition.
+
+    Parameters
+    ----------
+    rules
+        The rules in force.
+
+    Examples
+    --------
+    >>> from segmenters.rules import loads
+    >>> engine = Engine(loads("[systems.lifecycle]"))
+    >>> order = EventBatch.from_columns([b"17850"], [0], [0], [13912], [1], [1], [False], ["536365"])
+    >>> [change.to for _, change in engine.apply(order).build_changes(seen_at=0)]
+    ['new']
+    >>> quarter = 90 * 86_400_000
+    >>> told = engine.tick(quarter, inclusive=True).build_changes(seen_at=quarter)
+    >>> [(change.from_, change.to, change.at // 86_400_000, change.cause) for _, change in told]
+    [('new', 'active', 30, 'clock'), ('active', 'silent', 90, 'clock')]
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.layout = compose(rules.systems)
+        self.kernel = build(rules.systems, self.layout)
+        self.ledger = Ledger(self.layout, self.kernel)
+        self.clock: Instant = NEVER
+        self._module: Any = self.kernel.module
+        self._starts = calendar.midnights(rules.timezone)
+        compiled = [system.compiled(rules.currencies) for system in rules.systems]
+        self._parameters = self._module.Parameters(*compiled)
+        self._fields = feature_names(rules.systems, self.layout)
+        out = np.dtype(out_dtype_fields(rules.systems, self.layout), align=True)
+        self.no_records = np.zeros(0, out)
+        self._out: Any = np.zeros(_OUT_ROWS, out).view(np.recarray)
+        self._scratch = (
+            np.zeros(1, self.layout.row).view(np.recarray),
+            np.zeros(len(rules.systems), out).view(np.recarray),
+        )
+        self._stamp = 0
+        self._words = [_SystemWords(system, p) for system, p in zip(rules.systems, compiled, strict=True)]
+
+    @property
+    def customers(self) -> int:
+        """Number of customers known."""
+        return len(self.ledger)
+
+    def row_of(self, customer: bytes) -> int:
+        """Return the row of a customer, or -1."""
+        return self.ledger.index.get(customer, -1)
+
+    def apply(self, batch: EventBatch, clock: Instant | None = None) -> Outcome:
+        """Apply facts in their order.
+
+        Before each, the customer's deadlines before it fire. A fact older than what its customer was last judged
+        at is late: it is put where it belongs and the customer is judged at the clock.
+
+        Parameters
+        ----------
+        batch
+            Facts, ordered.
+        clock
+            The partition's clock so far, for late facts; by default that of the last tick.
+        """
+        outcome = Outcome(self, batch)
+        size = len(batch)
+        if size == 0:
+            return outcome
+        ledger = self.ledger
+        rows = ledger.rows_of(batch.customers)
+        ledger.fit_tiles(2 * size)
+        count = np.zeros(6, np.int64)
+        dirty = np.empty(size, np.int64)
+        refused = np.empty(size, np.int64)
+        self._stamp += 1
+        parts = []
+        clock = self.clock if clock is None else clock
+        while count[_NEXT] < size:
+            self._module.apply(
+                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts, self._parameters,
+                rows, batch.ts, batch.kind, batch.amount, batch.order, batch.event, batch.qualifies,
+                clock, self.rules.max_lateness_ms, self._stamp, self._out, dirty, refused, count,
+            )  # fmt: skip
+            parts.append(self._out[: count[_TOLD]].copy())
+        outcome.duplicates, outcome.late = int(count[_DUPLICATE]), int(count[_LATE])
+        days = self.rules.engine.max_lateness_days
+        for k in refused[: count[_REFUSED]].tolist():
+            detail = f"expected an event at most {days} days late, got ts {batch.ts[k]}"
+            outcome.rejected.append((k, Reason.TOO_LATE, detail))
+        self._finish(outcome, parts, dirty[: count[_DIRTY]])
+        return outcome
+
+    def tick(self, clock: Instant, inclusive: bool = False, limit: int = TICK_LIMIT) -> Outcome:
+        """Let time pass: fire deadlines before ``clock``, oldest first, of at most ``limit`` customers.
+
+        Parameters
+        ----------
+        clock
+            The instant up to which the partition's facts are complete.
+        inclusive
+            Also fire deadlines that fall on ``clock``: the end of a replay.
+        limit
+            Customers to settle; the outcome's ``more`` tells whether some are left.
+        """
+        outcome = Outcome(self, None)
+        ledger = self.ledger
+        known = len(ledger)
+        dues = ledger.dues[:known]
+        who = np.flatnonzero(dues <= clock if inclusive else dues < clock)
+        outcome.more = len(who) > limit
+        if outcome.more:
+            who = who[np.argpartition(dues[who], limit - 1)[:limit]]
+        who = who[np.argsort(dues[who], kind="stable")]
+        count = np.zeros(6, np.int64)
+        dirty = np.empty(len(who), np.int64)
+        self._stamp += 1
+        parts = []
+        while count[_NEXT] < len(who):
+            self._module.tick(
+                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts, self._parameters,
+                who, clock, inclusive, self._stamp, self._out, dirty, count,
+            )  # fmt: skip
+            parts.append(self._out[: count[_TOLD]].copy())
+        self._finish(outcome, parts, dirty[: count[_DIRTY]])
+        if not outcome.more:
+            self.clock = max(self.clock, clock)
+            self._freshen(outcome, clock)
+        return outcome
+
+    def _finish(self, outcome: Outcome, parts: list[NDArray[Any]], dirty: Rows) -> None:
+        """Collect the changes, raise versions, and find the profiles that no longer hold."""
+        if parts:
+            outcome.records = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outcome.dirty = dirty
+        if not len(dirty):
+            return
+        ledger = self.ledger
+        changed = np.zeros(len(ledger), np.bool_)
+        changed[outcome.records["row"]] = True
+        shown = np.empty(len(dirty), np.int64)
+        shown_count = self._module.publish(
+            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
+            dirty, changed[dirty], FORESIGHT, EARLY_MS, self._scratch, *self._ahead(1), shown,
+        )  # fmt: skip
+        outcome.profile_rows = shown[:shown_count]
+
+    def _freshen(self, outcome: Outcome, clock: Instant) -> None:
+        """Write again the profiles whose told ``valid_until`` is near although facts have moved it later."""
+        ledger = self.ledger
+        near = np.flatnonzero(ledger.refresh[: len(ledger)] < clock)
+        if not len(near):
+            return
+        shown = np.empty(len(near), np.int64)
+        count = self._module.freshen(
+            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
+            near, FORESIGHT, EARLY_MS, self._scratch, *self._ahead(1), shown,
+        )  # fmt: skip
+        if count:
+            outcome.dirty = np.union1d(outcome.dirty, shown[:count])
+            outcome.profile_rows = np.union1d(outcome.profile_rows, shown[:count])
+
+    def _ahead(self, size: int) -> tuple[Any, Any, Any]:
+        systems = len(self.rules.systems)
+        return (
+            np.empty((size, systems), np.int64),
+            np.empty(size, np.int64),
+            np.empty((size, systems), np.int64),
+        )
+
+    def _foresee(self, rows: Rows, first: bool) -> tuple[list[list[int]], list[int], list[list[int]]]:
+        """Return, per row: when each system changes next, when any does, and to what."""
+        ledger = self.ledger
+        told, until, following = self._ahead(len(rows))
+        self._module.foresee(
+            ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters,
+            rows, FORESIGHT, first, self._scratch, told, until, following,
+        )  # fmt: skip
+        return told.tolist(), until.tolist(), following.tolist()
+
+    def dump_rows(self, rows: Rows) -> list[tuple[bytes, bytes]]:
+        """Return (key, changelog value) of rows."""
+        keys = self.ledger.keys
+        return list(zip([keys[i] for i in rows.tolist()], self.ledger.pack(rows), strict=True))
+
+    def load_rows(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Restore rows from changelog values; of one key the last wins.
+
+        Raises
+        ------
+        LayoutChanged, ChangelogCorrupt
+            When a value cannot be read; nothing is guessed.
+        """
+        self.ledger.unpack(keys, values)
+
+    def wind(self) -> None:
+        """Derive all deadlines from the rows: call once after the last `load_rows`."""
+        ledger = self.ledger
+        self._module.wind(
+            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
+            len(ledger), EARLY_MS,
+        )  # fmt: skip
+
+    def profiles(self, rows: Rows) -> list[Profile]:
+        """Return what lookups are told of rows: segments, since when, until when, and what follows."""
+        _, until, following = self._foresee(rows, first=True)
+        ledger = self.ledger
+        profiles = []
+        for k, i in enumerate(rows.tolist()):
+            row = ledger.rows[i]
+            standings = {w.key: w.standing(row) for w in self._words if row[w.key] >= 0}
+            ahead = {
+                w.key: w.segments[code]
+                for w, code in zip(self._words, following[k], strict=True)
+                if code >= 0
+            }
+            profiles.append(
+                Profile(
+                    ledger.keys[i].decode(),
+                    standings,
+                    int(row.sequence),
+                    int(row.version),
+                    None if until[k] >= FAR else until[k],
+                    ahead,
+                )
+            )
+        return profiles
+
+    def build_changes(self, outcome: Outcome, seen_at: Instant) -> list[tuple[bytes, Change]]:
+        """Return an outcome's changes in words; the row's later changes do not show in earlier ones."""
+        records = outcome.records
+        if not len(records):
+            return []
+        ledger, batch = self.ledger, outcome.batch
+        unique, where = np.unique(records["row"], return_inverse=True)
+        told, _, following = self._foresee(unique.astype(np.int64), first=False)
+        width = len(records.dtype.names) - len(self._fields)
+        changes = []
+        for record, at_row in zip(records.tolist(), where.tolist(), strict=True):
+            (at, previous_at, i, event, sequence, previous_sequence, number, before, after, previous_from, cause) = (
+                record[:width]
+            )
+            words = self._words[number]
+            key = ledger.keys[i]
+            customer = key.decode()
+            from_ = words.segments[before] if before >= 0 else None
+            to = words.segments[after]
+            ahead = None
+            # The look ahead starts from the row as it is now: it belongs to the last change of each system.
+            if sequence == ledger.rows[i][words.sequence] and following[at_row][number] >= 0:
+                ahead = Next(words.segments[following[at_row][number]], told[at_row][number])
+            corrects = None
+            word = CAUSE_WORDS[cause]
+            if word == "correction" and previous_sequence and batch is not None and batch.ts[event] <= previous_at:
+                replaced = words.segments[previous_from] if previous_from >= 0 else None
+                corrects = change_id(customer, words.key, previous_sequence, replaced, from_ or "", previous_at)
+            changes.append(
+                (
+                    key,
+                    Change(
+                        change_id(customer, words.key, sequence, from_, to, at),
+                        sequence,
+                        customer,
+                        words.key,
+                        from_,
+                        to,
+                        at,
+                        seen_at,
+                        word,  # type: ignore[arg-type]
+                        batch.event_ids[event] if batch is not None and event >= 0 else None,
+                        corrects,
+                        self.rules.version,
+                        words.labels[after],
+                        self.rules.play(words.key, from_, to) if cause <= 1 else None,
+                        words.looked_at(self._module.Features._make(record[width:]), at),
+                        {},
+                        ahead,
+                        None,
+                    ),
+                )
+            )
+        return changes
+
+
+class _SystemWords:
+    """What of a system is needed to speak of it."""
+
+    __slots__ = ("_compiled", "_looked_at", "key", "labels", "segments", "sequence", "since")
+
+    def __init__(self, system: Any, compiled: Any) -> None:
+        self.key = system.key
+        self.since = f"{system.key}_since"
+        self.sequence = f"{system.key}_sequence"
+        self.segments = system.segments
+        self.labels = [Words(*system.labels[segment]) for segment in system.segments]
+        self._looked_at = system.looked_at
+        self._compiled = compiled
+
+    def standing(self, row: Any) -> Standing:
+        return Standing(self.segments[row[self.key]], int(row[self.since]))
+
+    def looked_at(self, features: Any, t: Instant) -> dict[str, Any]:
+        looked: dict[str, Any] = self._looked_at(features, self._compiled, t)
+        return looked

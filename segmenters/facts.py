@@ -1,0 +1,47 @@
+"""Put one fact into a customer's memory: the part of the kernel that is the same for all rules.
+
+Responsible for orders, tiles and the ring of event ids. It must not judge.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numba.extending import register_jitable
+
+from segmenters.layout import EVENT_IDS
+
+ORDER: Final = 0
+REFUND: Final = 1
+CANCEL: Final = 2
+ENGAGEMENT: Final = 3
+
+
+@register_jitable
+def seen_before(row: Any, event: int) -> bool:
+    """Tell whether an event id (64-bit digest, 0: none) is among the customer's last eight."""
+    if event != 0:
+        for k in range(EVENT_IDS):
+            if row.seen[k] == event:
+                return True
+    return False
+
+
+@register_jitable
+def remember_event(row: Any, event: int) -> None:
+    """Put an event id in the place of the oldest of the last eight."""
+    if event != 0:
+        row.seen[row.seen_next] = event
+        row.seen_next = (row.seen_next + 1) % EVENT_IDS
+
+
+@register_jitable
+def checksum(words: Any) -> int:
+    """Return a 32-bit checksum of 64-bit words: notices any flipped bit and any two words exchanged."""
+    total = 0x243F6A88
+    for word in words:
+        low = word & 0xFFFFFFFF
+        high = (word >> 32) & 0xFFFFFFFF
+        total = (((total ^ low) * 0x01000193) ^ (total >> 15)) & 0xFFFFFFFF
+        total = (((total ^ high) * 0x01000193) ^ (total >> 15)) & 0xFFFFFFFF
+    return int(total)

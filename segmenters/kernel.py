@@ -1,0 +1,129 @@
+"""Compose the kernel: one compiled loop over facts for exactly the systems the rules enable.
+
+Responsible for writing the kernel's source, compiling it and keeping the compiled code in a cache folder. It must not
+hold state. ``segmenters/kernel_source.py`` has the text; read a generated file (``Kernel.path``) to follow an event.
+
+numba's cache looks at the generated file alone. So the file's name carries a digest of all sources that contribute and
+of the versions of numba and numpy: whatever changes, changes the name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+
+import segmenters.calendar
+import segmenters.facts
+import segmenters.instants
+import segmenters.measures.gaps
+import segmenters.measures.orders
+import segmenters.measures.tiles
+from segmenters import kernel_source
+from segmenters.layout import Layout
+from segmenters.system import System, hooks
+
+SHARED: Final = (
+    segmenters.calendar,
+    segmenters.facts,
+    segmenters.instants,
+    segmenters.measures.gaps,
+    segmenters.measures.orders,
+    segmenters.measures.tiles,
+    kernel_source,
+)
+
+
+class Kernel(NamedTuple):
+    """The compiled entry points, and where their source lies."""
+
+    module: ModuleType
+    path: Path
+
+
+def cache_folder() -> Path:
+    """Return where generated kernels are kept: ``REWAKE_CACHE_DIR``, else the user's cache folder."""
+    named = os.environ.get("REWAKE_CACHE_DIR")
+    if named:
+        return Path(named) / "kernels"
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "rewake" / "kernels"
+
+
+def build(systems: Sequence[System], layout: Layout) -> Kernel:
+    """Return the kernel for these systems, compiled on first use and cached after.
+
+    Examples
+    --------
+    >>> from segmenters.layout import compose
+    >>> from segmenters.systems import MonetaryTier
+    >>> kernel = build([MonetaryTier()], compose([MonetaryTier()]))
+    >>> "monetary_tier_classify" in kernel.path.read_text()
+    True
+    """
+    text = kernel_source.write(systems, layout)
+    name = f"rewake_kernel_{_digest(text, systems)}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ is not None:
+        return Kernel(known, Path(known.__file__))
+    path = _store(name, text)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:  # pragma: no cover - a .py path always has a loader
+        raise ImportError(str(path))
+    module = importlib.util.module_from_spec(spec)
+    for system in systems:
+        functions = {"classify": system.classify, "deadline": system.deadline, **hooks(system)}
+        for function, body in functions.items():
+            setattr(module, f"{system.key}_{function}", _jitable(body))
+    # Named tuples of the generated module are found by name when compiled code comes back from the cache.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return Kernel(module, path)
+
+
+def _jitable(body: Any) -> Any:
+    return numba.extending.register_jitable(body)
+
+
+def _digest(text: str, systems: Sequence[System]) -> str:
+    parts = [text, numba.__version__, np.__version__]
+    parts += [inspect.getsource(module) for module in SHARED]
+    parts += [_source(type(system)) for system in systems]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _source(system: type[System]) -> str:
+    module = inspect.getmodule(system)
+    try:
+        return inspect.getsource(module) if module is not None else inspect.getsource(system)
+    except OSError:  # a system typed into a session: nothing to read, so never share its cache
+        return f"{system!r} {os.getpid()}"
+
+
+def _store(name: str, text: str) -> Path:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="rewake-kernels-"))
+    path = folder / f"{name}.py"
+    if not path.exists():
+        # Another process may be writing the same file: each writes its own and moves it into place whole.
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as out:
+            out.write(text)
+        Path(out.name).replace(path)
+    return path

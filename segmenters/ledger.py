@@ -1,0 +1,153 @@
+"""Hold the state of all customers of one partition.
+
+Responsible for the arrays (rows, due column, pool of day tiles), the key index, growth by doubling, and the changelog
+values. It must not judge: the kernel does, on these arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import ChangelogCorrupt, LayoutChanged
+from segmenters.instants import FAR
+from segmenters.kernel import Kernel
+from segmenters.layout import TILE_WIRE, Layout
+from segmenters.measures.tiles import END, TILE
+
+FIRST_CAPACITY: Final = 1024
+EARLY_MS: Final = 60_000
+"""A told ``valid_until`` is looked at again this long before it is reached."""
+
+Rows = NDArray[np.int64]
+
+
+class Ledger:
+    """Rows, dues and tiles of one partition.
+
+    ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i`` must be judged
+    again though nothing happens; ``refresh[i]`` the instant at which its cached profile must be looked at again;
+    ``keys[i]`` the customer id in UTF-8.
+    """
+
+    def __init__(self, layout: Layout, kernel: Kernel) -> None:
+        self.layout = layout
+        self.kernel = kernel
+        self.index: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        self.opened = 0
+        self.rows: Any = np.zeros(0, layout.row).view(np.recarray)
+        self.dues = np.zeros(0, np.int64)
+        self.refresh = np.zeros(0, np.int64)
+        self.stamps = np.zeros(0, np.int64)
+        self.pool: Any = np.zeros(0, TILE).view(np.recarray)
+        self.free = np.array([END, 0], np.int64)
+        self._fit_rows(FIRST_CAPACITY)
+        self.fit_tiles(FIRST_CAPACITY)
+
+    def __len__(self) -> int:
+        """Return the number of customers."""
+        return len(self.keys)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in use, without the key index."""
+        return len(self.keys) * (self.rows.itemsize + 24) + int(self.free[1]) * TILE.itemsize
+
+    def rows_of(self, customers: Sequence[bytes]) -> Rows:
+        """Return the rows of customers, opening those not seen yet."""
+        get = self.index.get
+        found = [get(key, END) for key in customers]
+        if END in found:
+            for k, row in enumerate(found):
+                if row == END:
+                    found[k] = self._open(customers[k])
+            if len(self.keys) > self.opened:
+                self.kernel.module.open_rows(self.rows, self.dues, self.refresh, self.opened, len(self.keys))
+                self.opened = len(self.keys)
+        return np.array(found, dtype=np.int64)
+
+    def _open(self, key: bytes) -> int:
+        row = self.index.get(key)
+        if row is None:
+            row = self.index[key] = len(self.keys)
+            self.keys.append(key)
+            if row >= len(self.rows):
+                self._fit_rows(row + 1)
+        return row
+
+    def _fit_rows(self, least: int) -> None:
+        capacity = max(least, 2 * len(self.rows))
+        for name in ("rows", "dues", "refresh", "stamps"):
+            old = getattr(self, name)
+            new = np.zeros(capacity, old.dtype)
+            new[: len(old)] = old
+            if name in ("dues", "refresh"):
+                new[len(old) :] = FAR
+            setattr(self, name, new.view(np.recarray) if name == "rows" else new)
+
+    def fit_tiles(self, more: int) -> None:
+        """Make room for ``more`` new tiles, so that the kernel never has to."""
+        least = int(self.free[1]) + more
+        if least > len(self.pool):
+            new = np.zeros(max(least, 2 * len(self.pool)), TILE)
+            new[: len(self.pool)] = self.pool
+            self.pool = new.view(np.recarray)
+
+    def pack(self, rows: Rows) -> list[bytes]:
+        """Return the changelog values of rows: layout digest, checksum, row and tiles in one."""
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        fixed = 8 + self.rows.itemsize
+        self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_WIRE.itemsize)
+        buffer = np.empty(int(offsets[-1]), np.uint8)
+        self.kernel.module.pack(
+            self.rows, self._row_bytes(), self.pool, rows, offsets, buffer, buffer.view(np.int64), self.layout.digest
+        )
+        data = buffer.tobytes()
+        ends = offsets.tolist()
+        return [data[a:z] for a, z in zip(ends, ends[1:], strict=False)]
+
+    def unpack(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Restore rows from changelog values, the last of a key winning.
+
+        Raises
+        ------
+        LayoutChanged
+            When a value was written with another layout.
+        ChangelogCorrupt
+            When a value is truncated, changed or foreign.
+        """
+        latest = dict(zip(keys, values, strict=True))
+        rows = self.rows_of(list(latest))
+        values = list(latest.values())
+        lengths = np.array([len(value) for value in values], np.int64)
+        padded = b"".join(value if len(value) % 8 == 0 else value + b"\0" * (-len(value) % 8) for value in values)
+        offsets = np.zeros(len(values) + 1, np.int64)
+        np.cumsum(-(-lengths // 8) * 8, out=offsets[1:])
+        self.fit_tiles(int(offsets[-1]) // TILE_WIRE.itemsize + 1)
+        words = np.frombuffer(padded, np.int64)
+        ragged = np.flatnonzero(lengths % 8)
+        wrong = self.kernel.module.unpack(
+            self.rows, self._row_bytes(), self.pool, self.free, rows, offsets, words.view(np.uint8), words,
+            self.layout.digest,
+        )  # fmt: skip
+        if len(ragged):
+            wrong = int(ragged[0]) if wrong < 0 else min(wrong, int(ragged[0]))
+        if wrong >= 0:
+            raise self._explain(values[wrong])
+
+    def _explain(self, value: bytes) -> Exception:
+        digest = int.from_bytes(value[:4], "little")
+        got = f"{len(value)} bytes, layout {digest:08x}"
+        wanted = f"expected a changelog row of layout {self.layout.digest:08x}, got {got}"
+        if len(value) >= 8 + TILE_WIRE.itemsize and digest != self.layout.digest:
+            todo = "start the release and rules that wrote it, or rebuild the state by a replay"
+            return LayoutChanged(f"{wanted}: {todo}")
+        return ChangelogCorrupt(f"{wanted} and a checksum that does not fit: rebuild the state by a replay")
+
+    def _row_bytes(self) -> Any:
+        plain = self.rows.view(np.ndarray)
+        return plain.view(np.uint8).reshape(len(plain), plain.dtype.itemsize)

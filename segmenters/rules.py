@@ -1,0 +1,253 @@
+"""Read the rules file: which systems are enabled, with which parameters, and what the engine counts in.
+
+Responsible for decoding, validation with the path of what is wrong, and the digest ``rules_version``. It must not
+decide about customers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from schemas.changes import Words
+from schemas.errors import RulesError
+from schemas.money import Currencies
+from schemas.vocabulary import MS_PER_DAY
+from segmenters.rfm_map import read_map
+from segmenters.system import System
+from segmenters.systems import SYSTEMS
+
+QUALIFYING: Final = (
+    "login",
+    "app_open",
+    "product_view",
+    "cart",
+    "search",
+    "email_click",
+    "sms_click",
+    "wechat_reply",
+    "wechat_read",
+    "call_answered",
+    "review",
+    "support_contact",
+)
+"""Kinds of engagement that count by default: what a customer does, not what reaches one (an email open is not)."""
+
+PLAYS: Final = {
+    "lifecycle:silent": Words("沉默客户唤醒", "Wake the silent customer"),
+    "lifecycle:churned": Words("挽留策略", "Win back"),
+    "lifecycle:new": Words("引导和支持", "Guide and support"),
+    "lifecycle:prospect": Words("精准营销、定向推送", "Targeted push"),
+    "lifecycle:reactivated": Words("停止唤醒,感谢回归", "Stop waking, thank"),
+}
+"""The plays of the shipped systems; a rules file adds to them and replaces them."""
+
+_PLAY: Final = re.compile(r"([a-z_]+):(?:([A-Za-z_]+)>)?([A-Za-z_]+)")
+
+
+class EngineRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for all systems."""
+
+    base_currency: str = "GBP"
+    business_timezone: str = "UTC"
+    max_lateness_days: Annotated[int, msgspec.Meta(ge=0, le=400)] = 400
+    qualifying_engagements: tuple[str, ...] = QUALIFYING
+    rates: dict[str, str] = {}
+
+
+class Rules:
+    """The rules in force.
+
+    Attributes
+    ----------
+    systems
+        The enabled systems in evaluation order: value_tier, lifecycle, then by number.
+    currencies, timezone, max_lateness_ms, qualifying
+        What amounts, days, late facts and engagements are judged by.
+    plays
+        ``system:segment`` or ``system:from>to`` -> suggested strategy.
+    version
+        Digest of all of it; the same rules always have the same version.
+
+    Examples
+    --------
+    >>> rules = loads('[systems.monetary_tier]\\nthresholds = { large = 500, medium = 50 }')
+    >>> [system.key for system in rules.systems], rules.timezone
+    (['monetary_tier'], 'UTC')
+    """
+
+    def __init__(
+        self, engine: EngineRules, systems: Mapping[str, System], plays: Mapping[str, Words]
+    ) -> None:
+        self.engine = engine
+        self.systems = tuple(sorted(systems.values(), key=_evaluated))
+        self.currencies = Currencies(engine.base_currency, engine.rates)
+        self.timezone = engine.business_timezone
+        self.max_lateness_ms = engine.max_lateness_days * MS_PER_DAY
+        self.qualifying = frozenset(engine.qualifying_engagements)
+        self.plays = dict(plays)
+        content = {
+            "engine": msgspec.to_builtins(engine),
+            "systems": {system.key: msgspec.to_builtins(system) for system in self.systems},
+            "maps": [read_map(system.map) for system in self.systems if system.key == "rfm"],  # type: ignore[attr-defined]
+            "plays": msgspec.to_builtins(self.plays),
+        }
+        text = msgspec.json.encode(content, order="sorted")
+        self.version = hashlib.blake2b(text, digest_size=8).hexdigest()
+
+    def play(self, system: str, before: str | None, after: str) -> Words | None:
+        """Return the strategy suggested for a change, the most specific one.
+
+        >>> defaults().play("lifecycle", "active", "silent").en
+        'Wake the silent customer'
+        """
+        return self.plays.get(f"{system}:{before}>{after}") or self.plays.get(f"{system}:{after}")
+
+
+def _evaluated(system: System) -> tuple[int, int]:
+    return {"value_tier": 0, "lifecycle": 1}.get(system.key, 2), system.number
+
+
+def defaults() -> Rules:
+    """Return the default pack: what runs without a rules file."""
+    systems = {key: kind() for key, kind in SYSTEMS.items()}
+    return Rules(EngineRules(), systems, PLAYS)
+
+
+def load(path: str | Path | None) -> Rules:
+    """Read a rules file, or return the default pack for None.
+
+    Raises
+    ------
+    RulesError
+        With the path of what is wrong: what was expected, what came.
+    """
+    if path is None:
+        return defaults()
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError("", f"expected a readable rules file, got {path}: {error}") from error
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str = "<text>") -> Rules:
+    """Read rules from TOML text.
+
+    Raises
+    ------
+    RulesError
+        With the path of what is wrong.
+
+    Examples
+    --------
+    >>> loads("[systems.lifecycle]\\nsilent_days = 90", "my.toml")
+    Traceback (most recent call last):
+    ...
+    schemas.errors.RulesError: my.toml: systems.lifecycle.silent_days: no such key; did you mean wake_days?
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RulesError("", f"expected TOML, got {source}: {error}") from error
+    try:
+        return _build(table)
+    except RulesError as error:
+        raise RulesError(source, str(error)) from error
+
+
+def _build(table: dict[str, Any]) -> Rules:
+    _only(table, ("engine", "systems", "plays"), "")
+    engine = _convert(table.get("engine", {}), EngineRules, "engine")
+    try:
+        ZoneInfo(engine.business_timezone)
+    except (OSError, ValueError, KeyError) as error:
+        wanted = "expected an IANA time zone such as Europe/London"
+        got = repr(engine.business_timezone)
+        raise RulesError("engine.business_timezone", f"{wanted}, got {got}") from error
+    tables = table.get("systems", {})
+    _only(tables, tuple(SYSTEMS), "systems.")
+    if not tables:
+        known = ", ".join(SYSTEMS)
+        raise RulesError("systems", f"expected a table for each system to enable: {known}")
+    systems = {key: _system(key, parameters) for key, parameters in tables.items()}
+    return Rules(engine, systems, PLAYS | _plays(table.get("plays", {}), systems))
+
+
+def _system(key: str, parameters: Any) -> System:
+    system = _convert(parameters, SYSTEMS[key], f"systems.{key}")
+    for name, message in system.check():
+        raise RulesError(f"systems.{key}.{name}", message)
+    return system
+
+
+def _plays(table: Any, systems: Mapping[str, System]) -> dict[str, Words]:
+    plays: dict[str, Words] = {}
+    for key, words in table.items():
+        match = _PLAY.fullmatch(key)
+        if match is None:
+            raise RulesError(f"plays.{key}", "expected 'system:segment' or 'system:from>to'")
+        system, *segments = match.groups()
+        _only({system: 0}, tuple(SYSTEMS), f"plays.{key}: ")
+        if system in systems:
+            for segment in filter(None, segments):
+                _only({segment: 0}, systems[system].segments, f"plays.{key}: ")
+        plays[key] = _convert(words, Words, f"plays.{key}")
+    return plays
+
+
+def _only(table: Any, allowed: tuple[str, ...], path: str) -> None:
+    if not isinstance(table, dict):
+        raise RulesError(path.rstrip(".: "), f"expected a table, got {table!r}")
+    for key in table:
+        if key not in allowed:
+            raise RulesError(f"{path}{key}", _no_such(key, allowed))
+
+
+def _no_such(key: str, allowed: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(allowed)}"
+    return f"no such key; {hint}"
+
+
+def _convert(value: Any, kind: type[Any], path: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        where = ""
+        if found := re.fullmatch(r"(.*?) - at `(?:key in )?\$(.*)`", message, re.DOTALL):
+            message, where = found.groups()
+        if unknown := re.fullmatch("Object contains unknown field `(.*)`", message):
+            key = unknown[1]
+            raise RulesError(f"{path}{where}.{key}", _no_such(key, _fields(kind, where))) from None
+        name = f"{path}{where}"
+        text = message[:1].lower() + message[1:]
+        raise RulesError(name, f"{text}, got {_reach(value, where)!r}") from None
+
+
+def _fields(kind: Any, where: str) -> tuple[str, ...]:
+    for name in filter(None, where.split(".")):
+        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
+        options = [part for part in getattr(kind, "__args__", ()) if hasattr(part, "__struct_fields__")]
+        kind = options[0] if options else kind
+    return tuple(msgspec.structs.fields(kind)[k].encode_name for k in range(len(msgspec.structs.fields(kind))))
+
+
+def _reach(value: Any, where: str) -> Any:
+    for name in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", where):
+        key, place = name
+        try:
+            value = value[key] if key else value[int(place)]
+        except (KeyError, IndexError, TypeError):
+            break
+    return value
