@@ -21,6 +21,7 @@ is raised. Messages say what was expected, what came, and what to do.
     │   └── Stalled             stalled: no progress within the bound
     └── Rejected                one bad event: a dead letter, then on
 """
+# ruff: noqa: N818 — names say what happened; the root says that they are errors.
 
 from __future__ import annotations
 

@@ -7,10 +7,11 @@ partitions and settings, and are done where the columns are built.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+import json
+from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
 from schemas.errors import Reason, Rejected
 
@@ -21,6 +22,15 @@ Id: TypeAlias = Annotated[str, Meta(min_length=1)]
 Timestamp: TypeAlias = int | str
 """Epoch milliseconds or RFC 3339 text; see `schemas.instants.parse_instant`."""
 
+Written: TypeAlias = Annotated[
+    Any, Meta(extra_json_schema={"type": ["number", "string"], "description": "exact decimal"})
+]
+"""A decimal as it was written: text from a JSON string or fraction, an int from a JSON integer.
+
+The decoder hands over the digits of a fraction as text (``float_hook``), so nothing is ever rounded
+to binary; `schemas.money.Currencies.to_minor` reads all forms and refuses what is no decimal.
+"""
+
 
 class Item(Struct, frozen=True, gc=False):
     """One line of an order. Amounts are JSON numbers or strings in the order's currency."""
@@ -28,11 +38,11 @@ class Item(Struct, frozen=True, gc=False):
     sku: str | None = None
     category: str | None = None
     brand: str | None = None
-    qty: Raw = Raw(b"1")
-    unit_price: Raw = Raw(b"null")
-    list_price: Raw = Raw(b"null")
-    discount: Raw = Raw(b"null")
-    unit_cost: Raw = Raw(b"null")
+    qty: Written = 1
+    unit_price: Written = None
+    list_price: Written = None
+    discount: Written = None
+    unit_cost: Written = None
     tags: tuple[str, ...] | None = None
 
 
@@ -43,7 +53,7 @@ class Order(Struct, frozen=True, gc=False, tag_field="type", tag="order"):
     customer_id: Id
     ts: Timestamp
     order_id: Id
-    amount: Raw
+    amount: Written
     currency: str
     items: tuple[Item, ...] | None = None
     channel: str | None = None
@@ -56,7 +66,7 @@ class Refund(Struct, frozen=True, gc=False, tag_field="type", tag="refund"):
     event_id: Id
     customer_id: Id
     ts: Timestamp
-    amount: Raw
+    amount: Written
     currency: str
     order_id: str | None = None
     items: tuple[Item, ...] | None = None
@@ -89,15 +99,22 @@ class Engagement(Struct, frozen=True, gc=False):
 
 Purchase: TypeAlias = Order | Refund | Cancel
 
-decode_purchase = msgspec.json.Decoder(Order | Refund | Cancel).decode
-"""Decode the value of a purchase event; raises msgspec or Unicode errors, see `diagnose`."""
+# float_hook gives the text of a fraction to `Written` fields instead of a binary float.
+decode_purchase: Final = msgspec.json.Decoder(Order | Refund | Cancel, float_hook=str).decode
+"""Decode the value of a purchase event; what it raises is for `diagnose`."""
 
-decode_engagement = msgspec.json.Decoder(Engagement).decode
-"""Decode the value of an engagement event; raises msgspec or Unicode errors, see `diagnose`."""
+decode_engagement: Final = msgspec.json.Decoder(Engagement).decode
+"""Decode the value of an engagement event; what it raises is for `diagnose`."""
+
+_PURCHASES: Final[dict[str, type[Struct]]] = {"order": Order, "refund": Refund, "cancel": Cancel}
+_SHOWN: Final = 60
 
 
 def diagnose(value: bytes | None, family: str, error: Exception) -> Rejected:
     """Turn a failure to decode into its precise reason (slow path).
+
+    The value is parsed again without a shape and its fields are looked at one by one, so the reason
+    rests on what came, not on the wording of a decoder's message.
 
     Parameters
     ----------
@@ -106,8 +123,100 @@ def diagnose(value: bytes | None, family: str, error: Exception) -> Rejected:
     family
         ``"purchase"`` or ``"engagement"``.
     error
-        What the decoder raised; a `Rejected` is returned as it is.
+        What was raised; a `Rejected` is returned as it is.
+
+    Returns
+    -------
+    Rejected
+        With the first of: ``oversized``, ``malformed_json``, ``unknown_type``, then per field in
+        the order of the event ``missing_customer``, ``missing_field``, ``wrong_type``,
+        ``invalid_value``.
+
+    Examples
+    --------
+    >>> try:
+    ...     decode_engagement(b'{"event_id": "e-1", "customer_id": ""}')
+    ... except ValueError as error:
+    ...     print(diagnose(b'{"event_id": "e-1", "customer_id": ""}', "engagement", error))
+    missing_customer: customer_id: expected a customer id, got an empty one
     """
     if isinstance(error, Rejected):
         return error
-    return Rejected(Reason.MALFORMED_JSON, f"{family}: {error}")
+    try:
+        fields = _reparse(value)
+        if isinstance(error, RecursionError):
+            raise Rejected(Reason.MALFORMED_JSON, "expected a flat object, got one nested too deep")
+        _check_fields(fields, family)
+    except Rejected as found:
+        return found
+    detail = f"expected a valid {family} event; the decoder says: {error}"
+    return Rejected(Reason.INVALID_VALUE, detail)
+
+
+def _reparse(value: bytes | None) -> dict[str, object]:
+    """Parse a value without a shape, or raise why it is no JSON object."""
+    if value is None:
+        detail = "expected a JSON object, got a record without a value"
+        raise Rejected(Reason.MALFORMED_JSON, detail)
+    if len(value) > MAX_EVENT_BYTES:
+        detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}; send smaller events"
+        raise Rejected(Reason.OVERSIZED, detail)
+    try:
+        fields = json.loads(value.decode(), parse_int=_leading, parse_constant=_no_number)
+        json.dumps(fields, ensure_ascii=False).encode()  # finds lone surrogates
+    except (ValueError, RecursionError) as error:  # JSON's and Unicode's errors are ValueErrors
+        detail = f"expected a JSON object in UTF-8; {error}"
+        raise Rejected(Reason.MALFORMED_JSON, detail) from None
+    if not isinstance(fields, dict):
+        raise Rejected(Reason.WRONG_TYPE, f"expected a JSON object, got {_shown(fields)}")
+    return fields
+
+
+def _leading(digits: str) -> int:
+    """Read as much of an integer as can be shown; thousands of digits would raise."""
+    return int(digits[:_SHOWN])
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _check_fields(fields: dict[str, object], family: str) -> None:
+    """Raise for the first field that keeps an object from being an event of its family."""
+    shape: type[Struct] = Engagement
+    if family == "purchase":
+        expected = "type: expected order, refund or cancel, got"
+        if "type" not in fields:
+            raise Rejected(Reason.MISSING_FIELD, f"{expected} none")
+        kind = fields["type"]
+        if not isinstance(kind, str):
+            raise Rejected(Reason.WRONG_TYPE, f"{expected} {_shown(kind)}")
+        if kind not in _PURCHASES:
+            raise Rejected(Reason.UNKNOWN_TYPE, f"{expected} {_shown(kind)}")
+        shape = _PURCHASES[kind]
+    for field in msgspec.structs.fields(shape):
+        _check_field(field, fields)
+
+
+def _check_field(field: msgspec.structs.FieldInfo, fields: dict[str, object]) -> None:
+    """Raise when one field is absent but required, or is not what it has to be."""
+    name = field.encode_name
+    value = fields.get(name)
+    if name == "customer_id" and (value is None or value == ""):
+        came = "none" if value is None else "an empty one"
+        raise Rejected(Reason.MISSING_CUSTOMER, f"{name}: expected a customer id, got {came}")
+    if name not in fields:
+        if field.required:
+            raise Rejected(Reason.MISSING_FIELD, f"{name}: expected this field, got none; send it")
+        return
+    try:
+        msgspec.convert(value, field.type)
+    except msgspec.ValidationError as error:
+        # The one thing that values of the right type can get wrong is an empty id.
+        reason = Reason.INVALID_VALUE if value == "" else Reason.WRONG_TYPE
+        raise Rejected(reason, f"{name}: {error}; the value is {_shown(value)}") from None
+
+
+def _shown(value: object) -> str:
+    """Show a parsed value as JSON, cut to a readable length."""
+    return json.dumps(value, ensure_ascii=False)[:_SHOWN]

@@ -1,13 +1,13 @@
 """Turn written amounts into minor units of the base currency, exactly.
 
-Responsible for ISO 4217 exponents, the rate table and the one rounding. Must not use binary floating
-point anywhere, and must not know where an amount came from.
+Responsible for ISO 4217 exponents, the rate table and the one rounding. Must not use binary
+floating point anywhere, and must not know where an amount came from.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -18,26 +18,32 @@ if TYPE_CHECKING:
 
     from schemas.vocabulary import Minor
 
-_TWO = """
+_CODES_BY_EXPONENT: Final = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: """
 AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD
 CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
 GMD GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD
 MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR
 PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP
 TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG ZWL
-"""
-_EXPONENTS: Final[dict[str, int]] = {
-    **dict.fromkeys(_TWO.split(), 2),
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+""",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
-_NUMBER: Final = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
-_MAX_MINOR: Final = 2**63 - 1
-_FAST_DIGITS: Final = 24
-_MAX_EXPONENT_DIGITS: Final = 9
+_EXPONENTS: Final[dict[str, int]] = {
+    code: places for places, codes in _CODES_BY_EXPONENT.items() for code in codes.split()
+}
+_NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+_RATE: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?")
+_TOO_LARGE: Final = 2**63
+_DIGITS: Final = 80
+_MAX_POWER_DIGITS: Final = 9
 _SHOWN: Final = 40
-_QUOTE: Final = 0x22
+_decode_amount = msgspec.json.Decoder(float_hook=str).decode
+
+Amount: TypeAlias = str | int | bytes | msgspec.Raw
+"""An amount as it was written, before anything could round it."""
 
 
 def exponent(currency: str) -> int:
@@ -70,6 +76,13 @@ class Currencies:
         What one major unit of another currency is worth in major units of the base, as a plain
         decimal: ``{"EUR": "0.86"}`` with base GBP reads "1 EUR is 0.86 GBP".
 
+    Attributes
+    ----------
+    base : str
+        ISO 4217 code of the base currency.
+    known : frozenset of str
+        The currencies that can be converted, the base among them.
+
     Raises
     ------
     RulesError
@@ -78,31 +91,40 @@ class Currencies:
     Examples
     --------
     >>> money = Currencies("GBP", {"EUR": "0.86"})
-    >>> money.to_minor("12.5", "GBP"), money.to_minor(b'"100"', "EUR")
+    >>> money.to_minor("12.5", "GBP"), money.to_minor(100, "EUR")
     (1250, 8600)
     """
 
-    __slots__ = ("_factors", "base")
+    __slots__ = ("_base_scales", "_factors", "_scales", "base", "known")
 
     def __init__(self, base: str, rates: Mapping[str, str] | None = None) -> None:
         if base not in _EXPONENTS:
             text = f"expected an ISO 4217 code in capitals, got {base!r}"
             raise RulesError("engine.base_currency", text)
-        self.base = base
         places = _EXPONENTS[base]
+        # minor = digits * factor * 10 ** (places - decimals), where digits are the amount's own.
         self._factors: dict[str, tuple[int, int]] = {base: (1, places)}
         for code, rate in (rates or {}).items():
-            digits, decimals = _rate(base, code, rate)
+            digits, decimals = _read_rate(base, code, rate)
             self._factors[code] = (digits, places - decimals)
+        # The same, ready to multiply, by number of decimals; only where nothing is rounded.
+        self._scales: dict[str, tuple[int, ...]] = {
+            code: tuple(factor * 10 ** (scale - n) for n in range(scale + 1))
+            for code, (factor, scale) in self._factors.items()
+        }
+        self._base_scales = self._scales[base]
+        self.base = base
+        self.known = frozenset(self._factors)
 
-    def to_minor(self, raw: str | bytes | msgspec.Raw, currency: str) -> Minor:
+    def to_minor(self, amount: Amount, currency: str) -> Minor:
         """Convert one written amount, exactly, with at most one rounding (half to even).
 
         Parameters
         ----------
-        raw
-            The amount in major units: a JSON number or JSON string as bytes (as in
-            ``msgspec.Raw``), or plain text.
+        amount
+            The amount in major units as it was written: text of a decimal (an event's JSON string
+            or number; see `schemas.events`), an integer, or the JSON of either as bytes or
+            ``msgspec.Raw``.
         currency
             ISO 4217 code; the base or one with a rate.
 
@@ -114,42 +136,40 @@ class Currencies:
         Raises
         ------
         Rejected
-            ``unknown_currency`` for a currency without a rate; ``wrong_type`` for JSON that is
-            neither number nor string; ``invalid_value`` for anything that is not a plain decimal,
-            is negative, or exceeds 64 bits.
+            ``unknown_currency`` for a currency without a rate; ``wrong_type`` for what is neither
+            number nor text, binary floats among it; ``invalid_value`` for text that is not a
+            plain decimal, is negative, or exceeds 64 bits.
 
         Examples
         --------
-        >>> Currencies("USD").to_minor(b"1e2", "USD")
+        >>> Currencies("USD").to_minor("1e2", "USD")
         10000
         """
-        factor = self._factors.get(currency)
-        if factor is None:
-            raise _unknown(currency, "one of " + ", ".join(sorted(self._factors)))
-        text = raw.encode("utf-8", "replace") if isinstance(raw, str) else bytes(raw)
-        written = text[1:-1] if text[:1] == b'"' else text
-        whole, dot, decimals = written.partition(b".")
-        digits = whole + decimals
-        # Quick path for digits[.digits]: bytes.isdigit is ASCII only and false when empty.
-        if digits.isdigit() and whole and len(digits) <= _FAST_DIGITS and (decimals or not dot):
-            scale = factor[1] - len(decimals)
-            if scale >= 0:
-                minor = int(digits) * factor[0] * 10**scale
-            else:
-                minor = _half_even(int(digits) * factor[0], 10**-scale)
-            if minor <= _MAX_MINOR:
-                return minor
-        return _slowly(text, *factor)
+        # Comparing with the base first saves hashing a fresh string for most events.
+        scales = self._base_scales if currency == self.base else self._scales.get(currency)
+        if scales is None:
+            raise _unknown(currency, "one of " + ", ".join(sorted(self.known)))
+        # Quick path: ASCII digits, perhaps a point and more digits, nothing to round.
+        if isinstance(amount, str) and amount.isascii():
+            whole, point, decimals = amount.partition(".")
+            if whole.isdigit() and (decimals.isdigit() or not point):
+                try:
+                    minor = int(whole + decimals) * scales[len(decimals)]
+                except (IndexError, ValueError):  # something to round; thousands of digits
+                    minor = _TOO_LARGE
+                if minor < _TOO_LARGE:
+                    return minor
+        return _convert(_written(amount), *self._factors[currency])
 
 
-def _rate(base: str, code: str, rate: str) -> tuple[int, int]:
-    """Read one line of the rate table: significant digits and number of decimals."""
+def _read_rate(base: str, code: str, rate: str) -> tuple[int, int]:
+    """Read one line of the rate table: its digits as one integer, and how many are decimals."""
     path = f"engine.rates.{code}"
     if code not in _EXPONENTS:
         raise RulesError(path, f"expected an ISO 4217 code in capitals, got {code!r}")
     if code == base:
         raise RulesError(path, f"expected no rate for the base currency {base}; remove the line")
-    found = re.fullmatch(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?", rate) if isinstance(rate, str) else None
+    found = _RATE.fullmatch(rate)
     digits = int(found[1] + (found[2] or "")) if found else 0
     if found is None or digits == 0:
         text = f'expected a decimal above 0 as a string such as "0.86", got {rate!r}'
@@ -164,54 +184,58 @@ def _half_even(numerator: int, denominator: int) -> int:
     return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
 
 
-def _slowly(text: bytes, factor: int, places: int) -> Minor:
-    """Convert what is not plain digits, or say precisely why it cannot be."""
-    written = _unquoted(text)
+def _convert(written: str, factor: int, places: int) -> Minor:
+    """Convert any decimal, or say precisely why it cannot be."""
     found = _NUMBER.fullmatch(written)
     if found is None:
         raise _invalid("a plain decimal such as 12.50", written)
-    sign, whole, decimals, power = found.groups()
-    digits = (whole + (decimals or b"")).lstrip(b"0")
+    sign, whole, decimals, power = found.groups(default="")
+    digits = (whole + decimals).lstrip("0")
     if not digits:
         return 0
     if sign:
         raise _invalid("0 or more (the type says the direction)", written)
-    if len((power or b"").lstrip(b"+-0")) > _MAX_EXPONENT_DIGITS:
+    if len(power.lstrip("+-0")) > _MAX_POWER_DIGITS:
         raise _invalid("a decimal with a sensible exponent", written)
-    scale = places + int(power or 0) - len(decimals or b"")
-    # Only the leading digits can matter: 80 of them and a mark for "something follows" round
-    # like the whole, and no int() of a quarter of a megabyte is ever made.
-    if len(digits) > 2 * _SHOWN:
-        scale += len(digits) - 2 * _SHOWN - 1
-        digits = digits[: 2 * _SHOWN] + (b"1" if digits[2 * _SHOWN :].strip(b"0") else b"0")
-    if len(digits) + scale > 2 * _SHOWN:
-        raise _invalid("an amount within 64 bits of minor units", written)
-    if len(digits) + scale < -2 * _SHOWN:
+    scale = places + int(power or 0) - len(decimals)
+    # Only leading digits can matter: so many of them, and a mark for "more follows", round like
+    # the whole, and no integer of a quarter of a megabyte is ever made.
+    if len(digits) > _DIGITS:
+        scale += len(digits) - _DIGITS - 1
+        digits = digits[:_DIGITS] + ("1" if digits[_DIGITS:].strip("0") else "0")
+    magnitude = len(digits) + scale
+    if magnitude < -_DIGITS:
         return 0
+    if magnitude > _DIGITS:
+        raise _invalid("an amount within 64 bits of minor units", written)
     value = int(digits) * factor
     minor = value * 10**scale if scale >= 0 else _half_even(value, 10**-scale)
-    if minor > _MAX_MINOR:
+    if minor >= _TOO_LARGE:
         raise _invalid("an amount within 64 bits of minor units", written)
     return minor
 
 
-def _unquoted(text: bytes) -> bytes:
-    """Return what a JSON string holds, or the text itself when it is no JSON string."""
-    if text[:1] == b'"':
+def _written(amount: object) -> str:
+    """Return an amount as text, whatever form it came in."""
+    if isinstance(amount, (bytes, msgspec.Raw)):
+        text = bytes(amount)
         try:
-            return msgspec.json.decode(text, type=str).encode()
-        except (msgspec.DecodeError, UnicodeError):
+            amount = _decode_amount(text)
+        except (ValueError, RecursionError):  # msgspec's and Unicode's errors are ValueErrors
             raise _invalid("a plain decimal such as 12.50", text) from None
-    if text[:1] in (b"{", b"[") or text in (b"true", b"false", b"null"):
-        shown = text[:_SHOWN].decode("utf-8", "replace")
-        detail = f"amount: expected a decimal as a number or a string, got {shown}"
-        raise Rejected(Reason.WRONG_TYPE, detail)
-    return text
+    if isinstance(amount, str):
+        return amount
+    if isinstance(amount, int) and not isinstance(amount, bool):
+        if abs(amount) > _TOO_LARGE:  # str() of an integer of thousands of digits raises
+            raise _invalid("an amount within 64 bits of minor units", hex(amount))
+        return str(amount)
+    shown = repr(amount)[:_SHOWN]
+    detail = f"amount: expected a decimal as a number or a string, got {shown}"
+    raise Rejected(Reason.WRONG_TYPE, detail)
 
 
-def _invalid(expected: str, written: bytes) -> Rejected:
-    shown = written[:_SHOWN].decode("utf-8", "replace")
-    return Rejected(Reason.INVALID_VALUE, f"amount: expected {expected}, got {shown!r}")
+def _invalid(expected: str, written: str | bytes) -> Rejected:
+    return Rejected(Reason.INVALID_VALUE, f"amount: expected {expected}, got {written[:_SHOWN]!r}")
 
 
 def _unknown(currency: object, expected: str) -> Rejected:

@@ -1,7 +1,7 @@
 """Define a customer's profile as the cache keeps it, the key names, and the reader's rule.
 
-Responsible for the fields of the Redis hash and for saying when an answer is stale. Must not talk to
-Redis, and must not read a clock.
+Responsible for the fields of the Redis hash and for saying when an answer is stale. Must not talk
+to Redis, and must not read a clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from schemas.errors import RewakeError
-from schemas.vocabulary import Instant
+from schemas.vocabulary import Instant  # noqa: TC001 — msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

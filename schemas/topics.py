@@ -99,9 +99,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         1024 * _KIB,
         _MONTH,
     ),
-    Topic(
-        CUTS, "name", "versioned cut points", Cleanup.COMPACT, Direction.OUTPUT, 1024 * _KIB
-    ),
+    Topic(CUTS, "name", "versioned cut points", Cleanup.COMPACT, Direction.OUTPUT, 1024 * _KIB),
     Topic(RULES, "name", "rules in force", Cleanup.COMPACT, Direction.OUTPUT, 1024 * _KIB),
     Topic(
         DEAD_LETTERS,
