@@ -158,16 +158,20 @@ def read_book(facts: Sequence[Fact], calendar: Calendar) -> Book:
 
 
 def _enter(book: Book, order: Order) -> None:
-    late = bool(book.net) and order < book.net[-1]
-    for orders in (book.net, book.listed, book.timed):
-        if late:
+    net, listed, timed = book.net, book.listed, book.timed
+    if net and order.ts < net[-1].ts:
+        for orders in (net, listed, timed):
             insort(orders, order)
-        else:
-            orders.append(order)
-    del book.listed[:-LISTED_ORDERS]
-    del book.timed[:-TIMED_ORDERS]
+    else:
+        net.append(order)
+        listed.append(order)
+        timed.append(order)
+    if len(listed) > LISTED_ORDERS:
+        del listed[0]
+    if len(timed) > TIMED_ORDERS:
+        del timed[0]
     book.spend.append((order.day, order.amount))
-    book.pace = book.timed[:]
+    book.pace = timed
 
 
 def _take_back(book: Book, fact: Fact, calendar: Calendar) -> None:
@@ -187,6 +191,7 @@ def _take_back(book: Book, fact: Fact, calendar: Calendar) -> None:
 
 def _remove(book: Book, order: Order) -> None:
     last = book.last
+    book.timed = book.timed[:]  # the pace stays what it was
     for orders in (book.net, book.listed, book.timed):
         # The lists are ordered, so the place is known; a pushed-out order stands in no list.
         place = bisect_right(orders, order) - 1
@@ -194,4 +199,4 @@ def _remove(book: Book, order: Order) -> None:
             del orders[place]
     book.removed = order
     if book.last != last:
-        book.pace = book.timed[:]
+        book.pace = book.timed
