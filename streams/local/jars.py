@@ -10,8 +10,9 @@ import hashlib
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import RewakeError
 from streams.local.endpoints import home
@@ -24,6 +25,7 @@ COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-simple:1
 HASHES: Final = Path(__file__).with_name("kafka_jars.sha256")
 
 _ATTEMPTS: Final = 4
+_DOWNLOADS: Final = 6
 _PAUSE_SECONDS: Final = 5.0
 
 
@@ -45,7 +47,7 @@ def find_mismatches(folder: Path, hashes: Mapping[str, str]) -> list[str]:
     problems = [f"{name} is missing" for name in sorted(hashes.keys() - found)]
     problems += [f"{name} is not in the list" for name in sorted(found - hashes.keys())]
     for name in sorted(found & hashes.keys()):
-        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        digest = _sha256(folder / name)
         if digest != hashes[name]:
             problems.append(f"{name} has sha256 {digest}, expected {hashes[name]}")
     return problems
@@ -89,58 +91,66 @@ def ensure_jars(say: Callable[[str], None], root: Path | None = None) -> Path:
 def _build(
     folder: Path, workshop: Path, hashes: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
-    """Fetch, verify and publish the jars; a damaged download is fetched afresh once."""
-    say("fetching Apache Kafka 4.3.1 and what it needs (46 jars, 44 MB; about a minute) …")
+    """Fetch, verify and publish the jars; what stumbles or comes damaged is fetched again."""
+    say("fetching Apache Kafka 4.3.1 and what it needs (46 jars, 44 MB; up to a minute) …")
     started = time.monotonic()
     fresh = workshop / "lib"
-    for last in (False, True):
-        _copy(_resolve(workshop, say), fresh)
-        problems = find_mismatches(fresh, hashes)
-        if not problems:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _copy(_fetch(workshop), fresh)
+            problem = "\n  ".join(find_mismatches(fresh, hashes)[:10])
+        except (OSError, RuntimeError, ValueError, SyntaxError) as error:
+            # No connection, no such file, or half a file which jgo cannot parse.
+            problem = repr(error)
+        if not problem:
             break
-        shutil.rmtree(workshop)
-        if last:
-            listed = "\n  ".join(problems[:10])
+        if attempt == _ATTEMPTS:
             message = (
-                f"expected the Kafka jars to match {HASHES.name}, but\n  {listed}\n"
-                "Nothing was installed. A proxy or mirror may deliver other files: fetch from "
-                "another network, or compare the digests with those the Kafka project publishes."
+                f"expected to fetch the Kafka jars which {HASHES.name} lists, but\n  {problem}\n"
+                "Nothing was installed. Check the network, or whether a proxy or mirror delivers "
+                "other files, and run the command again."
             )
             raise RewakeError(message)
-        say(f"{problems[0]}: fetching everything once more …")
+        say(f"attempt {attempt} failed; trying again in {_PAUSE_SECONDS:.0f} s …\n  {problem}")
+        _discard_unverified(workshop, hashes)
+        time.sleep(_PAUSE_SECONDS)
     fresh.rename(folder)
     shutil.rmtree(workshop)
     say(f"Kafka is built and verified ({time.monotonic() - started:.0f} s)")
 
 
-def _resolve(workshop: Path, say: Callable[[str], None]) -> Iterable[Path]:
-    """Download the jars below the workshop; a registry that stumbles is asked again."""
-    cache, repository = workshop / "jgo", workshop / "m2"
-    # jgo reads both from the environment only; everything has to stay inside our own folder.
-    os.environ["JGO_CACHE_DIR"], os.environ["M2_REPO"] = str(cache), str(repository)
+def _fetch(workshop: Path) -> list[Path]:
+    """Download the jars below the workshop; what is there already is not fetched again."""
+    # jgo reads this from the environment only; everything has to stay inside our own folder.
+    os.environ["M2_REPO"] = str(workshop / "m2")
     try:
         import jgo  # noqa: PLC0415 - an optional dependency, needed once
     except ImportError as error:
         message = "expected the package `jgo` to be installed: pip install 'rewake[local]'"
         raise RewakeError(message) from error
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return [Path(jar) for jar in jgo.build(COORDINATES, cache_dir=cache).all_jars]
-        except Exception as error:  # whatever a download can raise: named in the message
-            if attempt == _ATTEMPTS:
-                message = (
-                    f"expected to fetch {COORDINATES}, failed {attempt} times: {error!r}; check "
-                    "the network or the proxy and run the command again (finished downloads stay)"
-                )
-                raise RewakeError(message) from error
-            say(f"attempt {attempt} failed ({error!r}); trying again in {_PAUSE_SECONDS:.0f} s …")
-            time.sleep(_PAUSE_SECONDS)
-    raise AssertionError  # the loop returns or raises
+    # Not jgo.build: it downloads a Java 11 into the user's cache only to sort jars into modules.
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        return [Path(jar) for jar in pool.map(_download, jgo.resolve(COORDINATES))]
+
+
+def _download(artifact: Any) -> Path:
+    return Path(artifact.resolve())
+
+
+def _discard_unverified(workshop: Path, hashes: Mapping[str, str]) -> None:
+    """Keep only whole jars: an interrupted download looks like a finished one to jgo."""
+    for path in list(workshop.rglob("*")):
+        if path.is_file() and _sha256(path) != hashes.get(path.name):
+            path.unlink()
 
 
 def _copy(jars: Iterable[Path], folder: Path) -> None:
-    """Gather jars, which are links into two folders, as plain files in one."""
+    """Gather jars from the tree of a Maven repository in one folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for jar in jars:
         shutil.copyfile(jar, folder / jar.name)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

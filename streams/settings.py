@@ -1,0 +1,363 @@
+"""Hold the settings of the operator: what they are, where they come from, how they are shown.
+
+Responsible for REWAKE_ variables, `.env` and secrets in files. Must not hold anything that decides
+a customer's segment: that is the rules file, which belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import ssl
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import ValidationError as PydanticError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from schemas.errors import Rejected, SettingsError
+from schemas.instants import format_instant, parse_instant
+from schemas.vocabulary import MS_PER_DAY, Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "REWAKE_"
+SECRETS_DIR: Final = "REWAKE_SECRETS_DIR"
+MASK: Final = "********"
+
+_FILE: Final = "_FILE"
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": MS_PER_DAY}
+_URL_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
+
+
+class Address(NamedTuple):
+    """Where a server of ours listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_duration(value: object) -> int:
+    """Read a span of time written with its unit, as milliseconds; an integer is one already.
+
+    Raises
+    ------
+    ValueError
+        Without a unit, below a millisecond, or not a number.
+
+    Examples
+    --------
+    >>> parse_duration("2s"), parse_duration("1.5m"), parse_duration("250ms")
+    (2000, 90000, 250)
+    """
+    if isinstance(value, int):
+        return value
+    found = _DURATION.fullmatch(str(value).strip())
+    spelled = Decimal(found[1]) * _UNITS[found[2]] if found else Decimal("0.1")
+    if spelled != spelled.to_integral_value():
+        message = "a span with its unit, in whole milliseconds: 250ms, 2s, 5m, 1h or 2d"
+        raise ValueError(message)
+    return int(spelled)
+
+
+def parse_address(value: object) -> Address:
+    """Read ``host:port``.
+
+    Raises
+    ------
+    ValueError
+        When it is something else.
+
+    Examples
+    --------
+    >>> parse_address("127.0.0.1:8080")
+    Address(host='127.0.0.1', port=8080)
+    """
+    if isinstance(value, Address):
+        return value
+    host, colon, port = str(value).rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
+        message = "host:port, e.g. 127.0.0.1:8080"
+        raise ValueError(message)
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _parse_until(value: object) -> Instant:
+    text = str(value)
+    try:
+        return parse_instant(int(text) if re.fullmatch(r"-?[0-9]+", text) else text)
+    except Rejected as error:
+        message = "an instant: RFC 3339 with an offset (2011-12-10T00:00:00Z) or epoch ms"
+        raise ValueError(message) from error
+
+
+def _write_duration(span: int) -> str:
+    """Write milliseconds with the largest unit that keeps them whole."""
+    unit, size = next(item for item in reversed(_UNITS.items()) if span % item[1] == 0)
+    return f"{span // size}{unit}" if span else "0s"
+
+
+Span = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(_write_duration)]
+"""A setting in milliseconds, written with a unit."""
+
+_HostPort = Annotated[Address, NoDecode, BeforeValidator(parse_address), PlainSerializer(str)]
+_Until = Annotated[Instant, BeforeValidator(_parse_until), PlainSerializer(format_instant)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class Settings(BaseSettings):
+    """What the operator has decided; `load_settings` makes it.
+
+    Every attribute is the variable of that name in capitals behind ``REWAKE_``, e.g. `grace` is
+    REWAKE_GRACE. Spans are milliseconds here and are written with their unit there.
+
+    Attributes
+    ----------
+    kafka
+        Bootstrap servers, ``host:port`` separated by commas.
+    kafka_security_protocol, kafka_sasl_mechanism, kafka_sasl_username, kafka_sasl_password
+        How to log in to Kafka.
+    kafka_ssl_cafile, kafka_ssl_certfile, kafka_ssl_keyfile, kafka_ssl_key_password
+        Certificates for TLS; without a CA file the machine's own are trusted.
+    redis
+        URL of the cache, ``rediss://`` for TLS; empty: no cache.
+    app
+        Consumer group, prefix of the changelog and of the transactional ids.
+    instance
+        Name of this worker for static membership; empty: none.
+    rules
+        Path of the rules file; absent: the default pack.
+    clock, until
+        ``live``, or ``event`` for a replay of history through Kafka which ends at `until`.
+    grace
+        What producers and the network may take until a fact is in the log.
+    max_future
+        How far a fact may be ahead of the wall clock before it is a dead letter.
+    tick_interval, tick_limit
+        How often due deadlines are settled, and how many customers at a time.
+    batch_events
+        Most events of one partition that are applied, and committed, together.
+    transaction_timeout
+        After this long the broker aborts a transaction left open.
+    session_timeout
+        After this long without a heartbeat the group gives the partitions to others.
+    stall_timeout
+        After this long without progress although there is input, the worker stops loudly.
+    shutdown_timeout
+        A worker that is told to stop has gone after this long, whatever the broker does.
+    partitions, replication
+        What `rewake topics create` makes.
+    web, metrics
+        Where `rewake serve`, and the worker's health and metrics, listen.
+    log_level, log_format
+        How much is logged, and whether for people or for machines.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka: str = Field("127.0.0.1:9092", pattern=r"^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_key_password: SecretStr = SecretStr("")
+    redis: str = Field("redis://127.0.0.1:6379/0", pattern=r"^((rediss?|unix)://\S+)?$")
+    app: _Name = "rewake"
+    instance: _Name | Literal[""] = ""
+    rules: Path | None = None
+    clock: Literal["live", "event"] = "live"
+    until: _Until | None = None
+    grace: Span = 2_000
+    max_future: Span = 300_000
+    tick_interval: Span = Field(500, ge=10)
+    tick_limit: int = Field(5_000, ge=1)
+    batch_events: int = Field(10_000, ge=1, le=1_000_000)
+    transaction_timeout: Span = Field(60_000, ge=1_000)
+    session_timeout: Span = Field(6_000, ge=6_000)
+    stall_timeout: Span = Field(120_000, ge=1_000)
+    shutdown_timeout: Span = Field(25_000, ge=1_000, le=30_000)
+    partitions: int = Field(4, ge=1)
+    replication: int = Field(1, ge=1)
+    web: _HostPort = Address("127.0.0.1", 8080)
+    metrics: _HostPort = Address("127.0.0.1", 9100)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.clock == "event" and self.until is None:
+            message = "REWAKE_CLOCK=event needs REWAKE_UNTIL: the instant at which the history ends"
+            raise ValueError(message)
+        if self.clock == "live" and self.until is not None:
+            message = "REWAKE_UNTIL means something only with REWAKE_CLOCK=event; unset one"
+            raise ValueError(message)
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password.get_secret_value()
+        ):
+            message = (
+                f"REWAKE_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs "
+                "REWAKE_KAFKA_SASL_USERNAME and REWAKE_KAFKA_SASL_PASSWORD"
+            )
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let a file named by ``REWAKE_…_FILE`` stand behind the variable itself."""
+        named_files = _NamedFiles(settings_cls)
+        return init_settings, env_settings, named_files, dotenv_settings, file_secret_settings
+
+    def kafka_security(self) -> dict[str, Any]:
+        """Give the login arguments, named as both aiokafka and kafka-python take them.
+
+        Raises
+        ------
+        SettingsError
+            When a certificate cannot be read.
+        """
+        arguments: dict[str, Any] = {"security_protocol": self.kafka_security_protocol}
+        if self.kafka_security_protocol.startswith("SASL"):
+            arguments["sasl_mechanism"] = self.kafka_sasl_mechanism
+            arguments["sasl_plain_username"] = self.kafka_sasl_username
+            arguments["sasl_plain_password"] = self.kafka_sasl_password.get_secret_value()
+        if self.kafka_security_protocol.endswith("SSL"):
+            arguments["ssl_context"] = self._ssl_context()
+        return arguments
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+            if self.kafka_ssl_certfile is not None:
+                password = self.kafka_ssl_key_password.get_secret_value() or None
+                context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile, password)
+        except OSError as error:
+            message = f"REWAKE_KAFKA_SSL_…: expected files in PEM format that can be read: {error}"
+            raise SettingsError(message) from error
+        return context
+
+
+class _NamedFiles(PydanticBaseSettingsSource):
+    """Read the value of REWAKE_X from the file which REWAKE_X_FILE names."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Read one setting's file; None without one."""
+        del field
+        name = _variable(field_name) + _FILE
+        path = os.environ.get(name)
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            message = f"{name}: expected a file that can be read, got {error}"
+            raise SettingsError(message) from error
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """Read the settings in force.
+
+    A variable of the environment goes before a file named by ``REWAKE_…_FILE``, that before
+    `env_file`, that before a file of the variable's name in lower case below REWAKE_SECRETS_DIR.
+
+    Parameters
+    ----------
+    env_file
+        File with further variables; it may be missing.
+    **overrides
+        Values that go before all others, by attribute name.
+
+    Raises
+    ------
+    SettingsError
+        When a value cannot be used; names every such variable, shows no secret.
+
+    Examples
+    --------
+    >>> load_settings(env_file=None, grace="5s").grace
+    5000
+    """
+    folder = os.environ.get(SECRETS_DIR)
+    if folder is not None and not Path(folder).is_dir():
+        message = f"{SECRETS_DIR}: expected a folder, got {folder!r}"
+        raise SettingsError(message)
+    try:
+        return Settings(**{"_env_file": env_file, "_secrets_dir": folder, **overrides})
+    except PydanticError as error:
+        raise SettingsError("\n".join(map(_explain, error.errors()))) from error
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Write every setting under its variable's name, secrets masked.
+
+    Examples
+    --------
+    >>> shown(load_settings(env_file=None, redis="redis://:sesame@cache:6379/0"))["REWAKE_REDIS"]
+    'redis://:********@cache:6379/0'
+    """
+    values = settings.model_dump()
+    return {_variable(name): _show(value) for name, value in values.items()}
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """List REWAKE_ variables that nothing reads, each with what was probably meant.
+
+    They are no error: orchestrators put variables of their own beside ours.
+    """
+    known = {_variable(name) for name in Settings.model_fields} | {SECRETS_DIR}
+    found = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and not {name, name.removesuffix(_FILE)} & known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+            found.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return found
+
+
+def _variable(field_name: str) -> str:
+    return PREFIX + field_name.upper()
+
+
+def _show(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    return _URL_PASSWORD.sub(MASK, str(value)) if value is not None else ""
+
+
+def _explain(problem: Any) -> str:
+    """Say of one of pydantic's complaints which variable it is and what it may be."""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = _variable(str(problem["loc"][0]))
+    secret = "SECRET" in name or "PASSWORD" in name or name == "REWAKE_REDIS"
+    came = "" if secret or "input" not in problem else f", got {str(problem['input'])!r}"
+    return f"{name}: expected {message[0].lower()}{message[1:]}{came}"
