@@ -236,11 +236,22 @@ class Lane:
 
     # ---- continuity
 
-    def judge(self, name: str, begin: int, end: int, epoch: int) -> Verdict:
+    def judge(self, name: str, begin: int, end: int, epoch: int, records: int = 0) -> Verdict:  # noqa: PLR0917
         """Say what is to become of the range ``[begin, end)`` fetched under an epoch.
 
         Everything below the lane's position was seen before; anything above leaves a hole. A range
         that straddles the position is appended: `append` cuts it.
+
+        Parameters
+        ----------
+        name
+            Topic.
+        begin, end
+            Fetch positions.
+        epoch
+            Epoch of the topic-partition when the fetch was sent.
+        records
+            How many records are in it, to be counted when they are dropped.
         """
         topic = self._by_name[name]
         if epoch != topic.epoch:
@@ -248,7 +259,10 @@ class Lane:
         if begin > topic.fetched:
             self.holes += 1
             return Verdict.HOLE
-        return Verdict.REDELIVERED if end <= topic.fetched else Verdict.APPEND
+        if end <= topic.fetched:
+            self.redelivered += records
+            return Verdict.REDELIVERED
+        return Verdict.APPEND
 
     def append(self, name: str, run: Run) -> None:
         """Take a run that `judge` let through; a part seen before is cut off and counted."""

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
 
 BATCH_BYTES: Final = 512 * 1024
-TRANSACTION_MS: Final = 60_000
-"""After this long the broker aborts a transaction nobody ends."""
-COMMIT_S: Final = 45.0
-"""Seconds a transaction may take in all; below `TRANSACTION_MS`, so that its end is our doing."""
+COMMIT_SHARE: Final = 0.75
+"""Part of the transaction timeout a transaction may take: its end is our doing, not the broker's."""
 OPEN_S: Final = 40.0
 CLOSE_S: Final = 2.0
 
@@ -53,15 +51,20 @@ class PartitionProducer:
         The same for every owner of the partition: opening fences the one before.
     connection
         Keyword arguments of aiokafka's producer that say where and how to connect.
+    timeout_ms
+        After this long the broker aborts a transaction nobody ends.
     """
 
-    def __init__(self, transactional_id: str, connection: Mapping[str, object]) -> None:
+    def __init__(
+        self, transactional_id: str, connection: Mapping[str, object], timeout_ms: int = 60_000
+    ) -> None:
+        self._commit_s = timeout_ms / 1000 * COMMIT_SHARE
         self.transactional_id = transactional_id
         self.abandoned = False
         self._producer = AIOKafkaProducer(
             **connection,
             transactional_id=transactional_id,
-            transaction_timeout_ms=TRANSACTION_MS,
+            transaction_timeout_ms=timeout_ms,
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=30_000,
             retry_backoff_ms=20,
@@ -109,7 +112,7 @@ class PartitionProducer:
             stop, start again and recover.
         """
         try:
-            async with asyncio.timeout(COMMIT_S):
+            async with asyncio.timeout(self._commit_s):
                 await self._producer.begin_transaction()
                 sends = [self._send(topic, number, records) for topic, number, records in parts]
                 # With one failed batch aiokafka would commit the rest: await every one first.

@@ -1,0 +1,236 @@
+"""Commit what the engine did, in the order it was called.
+
+Responsible for one partition's effects: gathering them, one transaction at a time, and telling who
+waits for durability (acknowledgement, then the cache) afterwards. Must not call the engine's apply or
+tick, and must not know Faust.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from schemas import dead_letters
+from schemas.changes import cloudevent_headers, encode
+from schemas.dead_letters import Origin
+from streams import position
+from streams.delivery.producer import Outgoing
+from streams.position import POSITION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from schemas.changes import Change
+    from schemas.vocabulary import Instant
+    from streams.delivery.producer import PartitionProducer
+    from streams.lanes import Letter
+    from streams.ports import Judged, PartitionEngine
+    from streams.position import PositionRecord
+    from streams.runs import IntArray
+
+ROOM: Final = 40_000
+"""Facts whose effects may wait; more, and the engine is not called until a commit."""
+
+LETTER_BYTES: Final = 2 * 1024 * 1024 - 4096
+"""What a dead letter may take of the 2 MiB of its topic: a record and its batch have frames."""
+
+
+class Target(NamedTuple):
+    """Where one partition's effects go."""
+
+    partition: int
+    changelog: str
+    changes: str
+    dead_letters: str
+    dead_partition: int
+    source: str
+
+
+class Durable(NamedTuple):
+    """What has been committed.
+
+    Attributes
+    ----------
+    record
+        The position record of the transaction.
+    offset
+        Changelog offset of its last record.
+    profile_rows
+        Rows whose cached profile must be rewritten.
+    settled
+        Instant before which no deadline is left unsettled.
+    changes
+        Number of changes told.
+    """
+
+    record: PositionRecord
+    offset: int
+    profile_rows: IntArray
+    settled: Instant
+    changes: int
+
+
+class _Pending:
+    """Effects that wait for the next transaction."""
+
+    __slots__ = ("changes", "dirty", "facts", "letters", "profile_rows", "touched")
+
+    def __init__(self) -> None:
+        self.dirty: list[IntArray] = []
+        self.profile_rows: list[IntArray] = []
+        self.changes: list[tuple[bytes, Change]] = []
+        self.letters: list[Letter] = []
+        self.facts = 0
+        self.touched = False
+
+
+class Effects:
+    """Effects of one partition.
+
+    Parameters
+    ----------
+    engine
+        Dumps the rows; always right after all calls whose effects were added.
+    producer
+        The partition's transactional producer.
+    target
+        Topics and partitions to write to.
+    describe
+        Returns the position record and the settled instant for everything added so far.
+    now
+        Wall clock, ms.
+    on_durable
+        Called after each commit.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        engine: PartitionEngine,
+        producer: PartitionProducer,
+        target: Target,
+        describe: Callable[[], tuple[PositionRecord, Instant]],
+        now: Callable[[], Instant],
+        on_durable: Callable[[Durable], None],
+    ) -> None:
+        self._engine = engine
+        self._producer = producer
+        self._target = target
+        self._describe = describe
+        self._now = now
+        self._on_durable = on_durable
+        self._pending = _Pending()
+        self._added = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._roomy = asyncio.Event()
+        self._roomy.set()
+        self.transactions = 0
+
+    # ---- adding: no await, right after the engine's call
+
+    def add(self, judged: Judged, letters: Sequence[Letter], facts: int) -> None:
+        """Take the effects of one call of the engine.
+
+        Neighbours that wait together share the next transaction; a row they both touched is written
+        once, as it is then.
+        """
+        pending = self._pending
+        if len(judged.dirty):
+            pending.dirty.append(judged.dirty)
+        if len(judged.profile_rows):
+            pending.profile_rows.append(judged.profile_rows)
+        pending.changes.extend(judged.build_changes(self._now()))
+        pending.letters.extend(letters)
+        pending.facts += facts
+        self.touch()
+
+    def touch(self) -> None:
+        """Have the position record written, whether or not there is more to write."""
+        self._pending.touched = True
+        if self._pending.facts >= ROOM:
+            self._roomy.clear()
+        self._idle.clear()
+        self._added.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything added is committed."""
+        return self._idle.is_set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the engine may be called again."""
+        return self._roomy.is_set()
+
+    async def room(self) -> None:
+        """Wait until the engine may be called again."""
+        await self._roomy.wait()
+
+    async def drained(self) -> None:
+        """Wait until everything added is committed."""
+        await self._idle.wait()
+
+    # ---- committing: one task, one transaction in flight
+
+    async def run(self) -> None:
+        """Commit what was added, for ever.
+
+        Raises
+        ------
+        ProducerFailed
+            When a transaction failed; nothing of it may be acknowledged.
+        """
+        while True:
+            await self._added.wait()
+            self._added.clear()
+            if self._pending.touched:
+                await self._commit()
+            if not self._pending.touched:
+                self._idle.set()
+
+    async def _commit(self) -> None:
+        pending, self._pending = self._pending, _Pending()
+        rows = _union(pending.dirty)
+        record, settled = self._describe()
+        changelog = [Outgoing(key, value) for key, value in self._engine.dump_rows(rows)]
+        # Last, so that whoever has read the position has read all rows before it.
+        changelog.append(Outgoing(POSITION_KEY, position.write(record)))
+        target = self._target
+        offsets = await self._producer.transact([
+            (target.changelog, target.partition, changelog),
+            (target.changes, target.partition, self._changes(pending.changes)),
+            (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
+        ])
+        self.transactions += 1
+        self._roomy.set()
+        self._on_durable(
+            Durable(record, offsets[0], _union(pending.profile_rows), settled, len(pending.changes))
+        )
+
+    def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
+        source = self._target.source
+        return [
+            Outgoing(key, encode(change), cloudevent_headers(change, source))
+            for key, change in changes
+        ]
+
+    def _letters(self, letters: Sequence[Letter]) -> list[Outgoing]:
+        now = self._now()
+        return [_outgoing(letter, self._target.partition, now) for letter in letters]
+
+
+def _outgoing(letter: Letter, partition: int, now: Instant) -> Outgoing:
+    record = letter.record
+    origin = Origin(letter.topic, partition, record.offset)
+    headers = [(name, content or b"") for name, content in record.headers]
+    limit = LETTER_BYTES - len(record.key or b"")
+    dead = dead_letters.encode(record.value, headers, letter.why, origin, now, limit=limit)
+    return Outgoing(record.key, dead.value, dead.headers)
+
+
+def _union(rows: list[IntArray]) -> IntArray:
+    if not rows:
+        return np.empty(0, np.int64)
+    return np.unique(np.concatenate(rows))

@@ -1,0 +1,366 @@
+"""Work one owned partition: chunks in, engine calls, effects out.
+
+Responsible for the one task that calls the partition's engine (facts as the lane merges them, ticks
+as its clock says), for pausing full topics and for healing holes. Must not know Faust's services, and
+must not write to Kafka or Redis itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from schemas.errors import ContinuityBroken, InputReset, Rejected
+from streams.clock import Reading
+from streams.lanes import Letter, Verdict
+from streams.position import FORMAT, InputPosition, PositionRecord
+from streams.runs import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine, Mapping
+
+    from schemas.vocabulary import Instant
+    from streams.clock import Clock
+    from streams.decode import Decoder
+    from streams.delivery.scheduler import Chunk
+    from streams.effects import Effects
+    from streams.lanes import Answer, Cut, Lane
+    from streams.ports import Judged, PartitionEngine
+
+PERSIST_S: Final = 10.0
+"""Seconds after which a position or clock that moved alone is written, too."""
+MISSING_S: Final = 5.0
+"""Seconds a fetched range may be under way to the lane before it counts as thrown away."""
+
+
+class Inlet(Protocol):
+    """What a partition asks of the consumer."""
+
+    def hold(self, tp: TP) -> None:
+        """Pause a topic-partition."""
+
+    def release(self, tp: TP) -> None:
+        """Let it go on."""
+
+    def new_epoch(self) -> int:
+        """Return a number no seek has had."""
+
+    def idle_answer(self, tp: TP) -> Answer | None:
+        """Return the latest answer without records."""
+
+    async def seek_to(self, wanted: Mapping[TP, tuple[int, int]]) -> None:
+        """Seek to offsets under epochs."""
+
+    async def log_range(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
+        """Return log start and last stable offset."""
+
+
+class Pace(NamedTuple):
+    """How much is done at a time."""
+
+    batch_events: int = 10_000
+    tick_s: float = 0.2
+    tick_limit: int = 5_000
+
+
+class Digests(NamedTuple):
+    """What the position record names beside positions."""
+
+    rules: str
+    layout: str
+    topic_ids: Mapping[str, str]
+
+
+class Listener(Protocol):
+    """Who hears of a partition's progress."""
+
+    def applied(self, partition: int, cut: Cut, judged: Judged, seconds: float) -> None:
+        """Facts were applied."""
+
+    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
+        """Deadlines were fired."""
+
+    def settled(self, partition: int, instant: Instant) -> None:
+        """Everything before the instant is settled and durable."""
+
+    def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
+        """A range did not chain."""
+
+    def failed(self, partition: int, error: Exception) -> None:
+        """The partition cannot go on."""
+
+
+class OwnedPartition:
+    """One partition from its takeover to its revocation.
+
+    Parameters
+    ----------
+    number
+        The partition.
+    engine
+        Its state and judgement; nobody else calls it.
+    lane
+        Brings its topics into order.
+    clock
+        Says how complete its facts are.
+    decoders
+        Topic → decoder.
+    inlet
+        The consumer.
+    pace, digests, listener
+        See there.
+    started_at
+        The clock the position record carried.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        number: int,
+        engine: PartitionEngine,
+        lane: Lane,
+        clock: Clock,
+        decoders: Mapping[str, Decoder],
+        inlet: Inlet,
+        pace: Pace,
+        digests: Digests,
+        listener: Listener,
+        started_at: Instant,
+    ) -> None:
+        self.number = number
+        self.engine = engine
+        self.lane = lane
+        self.reading = Reading(started_at)
+        self.effects: Effects
+        self._clock = clock
+        self._decoders = decoders
+        self._inlet = inlet
+        self._pace = pace
+        self._digests = digests
+        self._listener = listener
+        self._settled = Reading(started_at)
+        self._tps = {name: TP(name, number) for name in lane.names}
+        self._held: set[str] = set()
+        self._missing_since: dict[str, float] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._worker: asyncio.Task[None] | None = None
+        self._persisted = (self._describe_now(), time.monotonic())
+
+    # ---- life
+
+    def start(self, effects: Effects) -> None:
+        """Begin to work; chunks may arrive before."""
+        self.effects = effects
+        self._spawn(effects.run())
+        self._worker = self._spawn(self._work())
+
+    async def quiesce(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Make no further call of the engine and wait for what is under way to commit.
+
+        Returns
+        -------
+        bool
+            Whether the engine's state is exactly what is committed.
+        """
+        self._stopping = True
+        self._wake.set()
+        try:
+            async with asyncio.timeout(timeout):
+                if self._worker is not None:
+                    await asyncio.wait([self._worker])
+                await self.effects.drained()
+        except TimeoutError:
+            return False
+        finally:
+            for task in self._tasks:
+                task.cancel()
+        return self._worker is None or not self._worker.cancelled()
+
+    def nudge(self) -> None:
+        """Look again: something was committed."""
+        self._wake.set()
+
+    # ---- chunks in (called by the agents; never waits)
+
+    def accept(self, topic: str, chunk: Chunk) -> None:
+        """Take a chunk if it continues the lane; otherwise drop it and set things right."""
+        lane = self.lane
+        if self._stopping:
+            return
+        behind = chunk.begin < lane.fetched(topic)
+        verdict = lane.judge(topic, chunk.begin, chunk.end, chunk.epoch, len(chunk.records))
+        if verdict is Verdict.APPEND:
+            horizon = self._clock.horizon(_now())
+            decoder = self._decoders[topic]
+            lane.append(
+                topic, decoder.decode(chunk.records, chunk.begin, chunk.end, self.number, horizon)
+            )
+            if chunk.answer is not None:
+                lane.answered(topic, chunk.answer)
+            if lane.is_full(topic):
+                self._held.add(topic)
+                self._inlet.hold(self._tps[topic])
+            self._wake.set()
+        if verdict is Verdict.HOLE or (behind and verdict is not Verdict.STALE):
+            self._listener.broken(self.number, topic, verdict)
+            self._spawn(self._heal(topic))
+
+    async def _heal(self, topic: str) -> None:
+        """Seek back to the lane's position, if the log still has what is missing."""
+        tp = self._tps[topic]
+        epoch = self._inlet.new_epoch()
+        offset = self.lane.restart(topic, epoch)
+        try:
+            await self._inlet.seek_to({tp: (offset, epoch)})
+            start, end = (await self._inlet.log_range([tp]))[tp]
+        except IllegalStateError:
+            return  # not assigned any more: whoever takes it starts at the position record
+        where = f"{topic}, partition {self.number}"
+        if start > offset:
+            raise ContinuityBroken(
+                f"{where}: expected offset {offset} next, the log starts at {start}: what lies "
+                "between was deleted unread; replay it from a backup, or start over with a new "
+                "REWAKE_APP"
+            )
+        if end < offset:
+            raise InputReset(
+                f"{where}: expected a log up to at least offset {offset}, it ends at {end}; records "
+                "were lost or the topic was created again: restore it, or start over"
+            )
+
+    # ---- the one task that calls the engine
+
+    async def _work(self) -> None:
+        due = 0.0
+        while not self._stopping:
+            busy = False
+            if self.effects.has_room:
+                busy = self._apply_next()
+                if time.monotonic() >= due:
+                    more = self._tick()
+                    busy = busy or more
+                    due = time.monotonic() + (0 if more else self._pace.tick_s)
+            if busy:
+                await asyncio.sleep(0)
+            else:
+                await self._pause(max(due - time.monotonic(), 0.001))
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    def _apply_next(self) -> bool:
+        cut = self.lane.cut(self._pace.batch_events)
+        if cut is None:
+            return False
+        started = time.perf_counter()
+        judged = self.engine.apply(cut.run, self.reading.instant)
+        letters = cut.letters + [
+            Letter(
+                self.lane.names[int(cut.topics[index])],
+                cut.run.records[index],
+                Rejected(reason, detail),
+            )
+            for index, reason, detail in judged.rejected
+        ]
+        # No await between the cut, the call and this: a transaction takes all three or none.
+        self.effects.add(judged, letters, len(cut.run))
+        self._settled = Reading(self._settled.instant)
+        self._listener.applied(self.number, cut, judged, time.perf_counter() - started)
+        for topic in [topic for topic in self._held if self.lane.has_room(topic)]:
+            self._held.discard(topic)
+            self._inlet.release(self._tps[topic])
+        return True
+
+    def _tick(self) -> bool:
+        """Fire what is due; return whether more is."""
+        self._learn()
+        reading = self._clock.read(self.reading.instant, _now(), self.lane.completeness())
+        if reading == self._settled:
+            self._persist_if_old()
+            return False
+        judged = self.engine.tick(reading.instant, reading.inclusive, self._pace.tick_limit)
+        self.reading = reading
+        if not judged.more:
+            self._settled = reading
+        if len(judged.dirty) or reading.inclusive:
+            self.effects.add(judged, (), 0)
+        elif self.effects.idle and not judged.more:
+            self._listener.settled(self.number, reading.instant)
+        self._listener.ticked(self.number, reading, judged)
+        self._persist_if_old()
+        return judged.more
+
+    def _learn(self) -> None:
+        """Tell the lane of answers without records, and notice ranges that never arrive."""
+        now = time.monotonic()
+        for topic, tp in self._tps.items():
+            answer = self._inlet.idle_answer(tp)
+            if answer is not None:
+                self.lane.answered(topic, answer)
+            if not self.lane.missing(topic) or topic in self._held:
+                self._missing_since.pop(topic, None)
+            elif now - self._missing_since.setdefault(topic, now) > MISSING_S:
+                del self._missing_since[topic]
+                self.lane.holes += 1
+                self._listener.broken(self.number, topic, Verdict.HOLE)
+                self._spawn(self._heal(topic))
+
+    def _persist_if_old(self) -> None:
+        before, written = self._persisted
+        if time.monotonic() - written > PERSIST_S and self.effects.idle:
+            now = self._describe_now()
+            if now != before:
+                self.effects.touch()
+            self._persisted = (now, time.monotonic())
+
+    # ---- what is known
+
+    def describe(self) -> tuple[PositionRecord, Instant]:
+        """Return the position record and the settled instant of all engine calls so far."""
+        return self._describe_now(), self._settled.instant
+
+    def _describe_now(self) -> PositionRecord:
+        inputs = {
+            name: InputPosition(
+                at.offset,
+                None if at.running_max == NEVER else at.running_max,
+                self._digests.topic_ids.get(name, ""),
+            )
+            for name, at in self.lane.positions().items()
+        }
+        instant = self.reading.instant
+        return PositionRecord(FORMAT, inputs, instant, self._digests.rules, self._digests.layout)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is: stop, acknowledge nothing
+            self._stopping = True
+            self._listener.failed(self.number, error)
+
+
+def _now() -> Instant:
+    return time.time_ns() // 1_000_000
+
+
+def ack_positions(record: PositionRecord, number: int) -> dict[TP, int]:
+    """Return the group offsets that a committed position record stands for."""
+    return {TP(topic, number): at.offset for topic, at in record.inputs.items()}
+
+
