@@ -143,17 +143,14 @@ def diagnose(value: bytes | None, family: str, error: Exception) -> Rejected:
     if isinstance(error, Rejected):
         return error
     try:
-        fields = _reparse(value)
-        if isinstance(error, RecursionError):
-            raise Rejected(Reason.MALFORMED_JSON, "expected a flat object, got one nested too deep")
-        _check_fields(fields, family)
+        _check_fields(_reparse(value, too_deep=isinstance(error, RecursionError)), family)
     except Rejected as found:
         return found
     detail = f"expected a valid {family} event; the decoder says: {error}"
     return Rejected(Reason.INVALID_VALUE, detail)
 
 
-def _reparse(value: bytes | None) -> dict[str, object]:
+def _reparse(value: bytes | None, *, too_deep: bool) -> dict[str, object]:
     """Parse a value without a shape, or raise why it is no JSON object."""
     if value is None:
         detail = "expected a JSON object, got a record without a value"
@@ -161,6 +158,8 @@ def _reparse(value: bytes | None) -> dict[str, object]:
     if len(value) > MAX_EVENT_BYTES:
         detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}; send smaller events"
         raise Rejected(Reason.OVERSIZED, detail)
+    if too_deep:
+        raise Rejected(Reason.MALFORMED_JSON, "expected a flat object, got one nested too deep")
     try:
         fields = json.loads(value.decode(), parse_int=_leading, parse_constant=_no_number)
         json.dumps(fields, ensure_ascii=False).encode()  # finds lone surrogates
