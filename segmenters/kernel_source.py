@@ -410,7 +410,7 @@ def publish(rows, dues, refresh, pool, starts, parameters, dirty, changed, steps
 
 
 @njit(cache=True)
-def freshen(rows, dues, stamps, refresh, pool, starts, parameters, who, stamp, steps, early, scratch, told, until,
+def freshen(rows, dues, refresh, pool, starts, parameters, who, steps, early, scratch, told, until,
             following, shown):
     """Look again at profiles whose told ``valid_until`` is near: facts may have moved it later. Returns how many did."""
     n = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -23,14 +23,12 @@ SMALL: Final = 1
 MEDIUM: Final = 2
 LARGE: Final = 3
 
-Amount = Annotated[Decimal, msgspec.Meta(gt=0)]
-
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Spend from which a tier begins, in major units of the base currency."""
 
-    large: Amount = Decimal(10_000)
-    medium: Amount = Decimal(1_000)
+    large: Decimal = Decimal(10_000)
+    medium: Decimal = Decimal(1_000)
 
 
 class Compiled(NamedTuple):
@@ -66,7 +64,7 @@ class MonetaryTier(System, frozen=True, kw_only=True):
     """
 
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
-    down_ratio: Annotated[Decimal, msgspec.Meta(gt=0, le=1)] = Decimal("0.9")
+    down_ratio: Decimal = Decimal("0.9")
 
     key: ClassVar[str] = "monetary_tier"
     number: ClassVar[int] = 12
@@ -93,15 +91,14 @@ class MonetaryTier(System, frozen=True, kw_only=True):
         return (365,)
 
     def check(self) -> list[tuple[str, str]]:
-        """Refuse thresholds out of order."""
-        if self.thresholds.large > self.thresholds.medium:
-            return []
-        return [
-            (
-                "thresholds",
-                f"large ({self.thresholds.large}) must be more than medium ({self.thresholds.medium})",
-            )
-        ]
+        """Refuse thresholds out of order and ratios that are none."""
+        wrong = []
+        large, medium = self.thresholds.large, self.thresholds.medium
+        if not large > medium > 0:
+            wrong.append(("thresholds", f"expected large > medium > 0, got {large} and {medium}"))
+        if not 0 < self.down_ratio <= 1:
+            wrong.append(("down_ratio", f"expected more than 0 and at most 1, got {self.down_ratio}"))
+        return wrong
 
     def compiled(self, currencies: Currencies) -> Compiled:
         """Return the parameters in minor units."""

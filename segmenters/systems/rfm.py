@@ -27,7 +27,6 @@ BEST: Final = 5
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Amount = Annotated[Decimal, msgspec.Meta(gt=0)]
 NAMES: Final = {
     "champions": Label("冠军客户", "Champions"),
     "loyal": Label("忠诚客户", "Loyal"),
@@ -88,7 +87,7 @@ class Rfm(System, frozen=True, kw_only=True):
     map: str = "A"
     recency_days: tuple[Days, Days, Days, Days] = (30, 60, 90, 180)
     frequency: tuple[Count, Count, Count, Count] = (12, 6, 3, 2)
-    monetary: tuple[Amount, Amount, Amount, Amount] = (
+    monetary: tuple[Decimal, Decimal, Decimal, Decimal] = (
         Decimal(10_000),
         Decimal(3_000),
         Decimal(1_000),
@@ -123,8 +122,8 @@ class Rfm(System, frozen=True, kw_only=True):
             wrong.append(("recency_days", f"must rise, got {list(self.recency_days)}"))
         for name in ("frequency", "monetary"):
             bounds = list(getattr(self, name))
-            if bounds != sorted(set(bounds), reverse=True):
-                wrong.append((name, f"must fall, got {[str(bound) for bound in bounds]}"))
+            if bounds != sorted(set(bounds), reverse=True) or not bounds[-1] > 0:
+                wrong.append((name, f"must fall and stay above 0, got {[str(bound) for bound in bounds]}"))
         return wrong
 
     def compiled(self, currencies: Currencies) -> Compiled:
