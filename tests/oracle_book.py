@@ -11,6 +11,7 @@ from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -127,7 +128,7 @@ class Book:
 
     def gaps(self) -> list[int]:
         """List the gaps, in ms, that were known when the thresholds were last fixed."""
-        return [later.ts - order.ts for order, later in zip(self.pace, self.pace[1:], strict=False)]
+        return [later.ts - order.ts for order, later in pairwise(self.pace)]
 
     def orders_within(self, days: int, today: int) -> int:
         """Count the net orders on the last `days` local days up to `today`."""

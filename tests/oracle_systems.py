@@ -67,7 +67,7 @@ class Lifecycle:
             table.get("wake_engagements", 2 if self.silent_engagement else 0)
         )
         self.wake_time = days("wake_days", 7)
-        self.cadence = table.get("cadence") or None
+        self.cadence = table.get("cadence")  # a table, even an empty one, switches it on
 
     def figures(self, book: Book) -> tuple[int, int, int]:
         """Give S, C and the engagement figure that goes with S, in ms."""
