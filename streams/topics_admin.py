@@ -1,0 +1,207 @@
+"""Compare the catalogue of topics with a cluster, and create what is missing.
+
+Responsible for turning `schemas.topics` into partitions and broker settings. Must not change or
+delete a topic that exists: with live state that is a decision, not a repair.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+from schemas.errors import RewakeError
+from schemas.topics import CUTS, RULES, TOPICS, Cleanup, Topic, changelog_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.settings import Settings
+
+# Versions of cut points and rules are one short, ordered sequence.
+_SINGLE: Final = frozenset({CUTS, RULES})
+
+# Compaction never touches the active segment: a restore reads at most this much that is outdated.
+_COMPACT_SEGMENT_BYTES: Final = 128 * 1024 * 1024
+
+_CONNECT_MS: Final = 10_000
+_REQUEST_MS: Final = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """What one topic has to be on the cluster.
+
+    Attributes
+    ----------
+    topic
+        Its entry in the catalogue.
+    partitions, replication
+        Counts.
+    configs
+        Broker settings of the topic which matter, as the broker writes them.
+    """
+
+    topic: Topic
+    partitions: int
+    replication: int
+    configs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which a topic on the cluster is not as planned.
+
+    Attributes
+    ----------
+    topic
+        Its name.
+    what
+        ``missing``, ``partitions`` or the name of a broker setting.
+    expected, found
+        As text; empty where the topic is missing.
+    """
+
+    topic: str
+    what: str
+    expected: str = ""
+    found: str = ""
+
+    def __str__(self) -> str:
+        if self.what == "missing":
+            return f"{self.topic}: missing; create it with `rewake topics create`"
+        return f"{self.topic}: expected {self.what} = {self.expected}, found {self.found}"
+
+
+def plan(settings: Settings) -> list[TopicPlan]:
+    """List every topic as it has to be for these settings, the app's changelog last.
+
+    Inputs, changelog and changes get the same partition count, for a customer has to be found in
+    the partition of one number everywhere. The broker writes the time of append into all records:
+    retention by the time of the facts would delete history while it is being loaded.
+
+    Examples
+    --------
+    >>> from streams.settings import load_settings
+    >>> [(p.topic.name, p.partitions) for p in plan(load_settings(None, partitions=3))][-2:]
+    [('segmentation.dead-letters.v1', 3), ('rewake-ledger-changelog', 3)]
+    """
+    return [
+        TopicPlan(
+            topic=topic,
+            partitions=1 if topic.name in _SINGLE else settings.partitions,
+            replication=settings.replication,
+            configs=_configs(topic),
+        )
+        for topic in (*TOPICS, changelog_topic(settings.app))
+    ]
+
+
+def _configs(topic: Topic) -> dict[str, str]:
+    configs = {
+        "cleanup.policy": topic.cleanup.value,
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(topic.max_bytes),
+    }
+    if topic.retention_ms is not None:
+        configs["retention.ms"] = str(topic.retention_ms)
+    if topic.cleanup is Cleanup.COMPACT:
+        configs["segment.bytes"] = str(_COMPACT_SEGMENT_BYTES)
+    return configs
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """Open an admin connection for the length of a block.
+
+    Raises
+    ------
+    RewakeError
+        When no broker answers in time, or it refuses a request made in the block.
+    """
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=settings.kafka.split(","),
+            client_id=f"{settings.app}-admin",
+            bootstrap_timeout_ms=_CONNECT_MS,
+            request_timeout_ms=_REQUEST_MS,
+            **settings.kafka_security(),
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+    except KafkaError as error:
+        message = (
+            f"expected Kafka at {settings.kafka} to answer, got {error}; is it up (`rewake local "
+            "up`), and is REWAKE_KAFKA right?"
+        )
+        raise RewakeError(message) from error
+
+
+def create(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[str]:
+    """Create the topics that are missing, and leave the others alone.
+
+    Returns
+    -------
+    list of str
+        Names of the topics made now, in the order of the plans.
+
+    Raises
+    ------
+    RewakeError
+        When the broker refuses one.
+    """
+    present = set(admin.list_topics())
+    missing = {
+        wanted.topic.name: {
+            "num_partitions": wanted.partitions,
+            "replication_factor": wanted.replication,
+            "configs": wanted.configs,
+        }
+        for wanted in plans
+        if wanted.topic.name not in present
+    }
+    if not missing:
+        return []
+    answer = admin.create_topics(missing, raise_errors=False)
+    # Somebody else may have made one since we looked; that is as good.
+    fine = {0, TopicAlreadyExistsError.errno}
+    refused = [entry for entry in answer["topics"] if entry["error_code"] not in fine]
+    if refused:
+        first = refused[0]
+        message = f"expected Kafka to create {first['name']}, it said: {first['error_message']}"
+        raise RewakeError(message)
+    admin.wait_for_topics(list(missing))
+    return list(missing)
+
+
+def diff(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[Difference]:
+    """List where the cluster differs from the plans; an empty list means it is as it should be."""
+    names = [wanted.topic.name for wanted in plans]
+    described = {entry["name"]: entry for entry in admin.describe_topics(names)}
+    resources = [ConfigResource("TOPIC", name) for name in names]
+    configs: dict[str, Any] = admin.describe_configs(resources, config_filter="all")["topic"]
+    found: list[Difference] = []
+    for wanted in plans:
+        name = wanted.topic.name
+        if described[name]["error_code"] == UnknownTopicOrPartitionError.errno:
+            found.append(Difference(name, "missing"))
+        else:
+            partitions = len(described[name]["partitions"])
+            found += _compare(wanted, partitions, configs[name])
+    return found
+
+
+def _compare(wanted: TopicPlan, partitions: int, configs: dict[str, Any]) -> Iterator[Difference]:
+    name = wanted.topic.name
+    if partitions != wanted.partitions:
+        yield Difference(name, "partitions", str(wanted.partitions), str(partitions))
+    for what, expected in wanted.configs.items():
+        value = str(configs[what]["value"])
+        if value != expected:
+            yield Difference(name, what, expected, value)
