@@ -28,7 +28,8 @@ class Life:
 
     Places are numbers of applied facts: `silence_place` facts had been applied when the silence
     began, `react_place` when the reactivation had been judged. `react_order` and `ended_by` are the
-    arrival numbers of the order that reactivated and of the one that ended `ended_from` by count.
+    arrival numbers of the order that reactivated and of the one that ended `ended_from` by count;
+    the engagements whose arrival numbers are in `uncounted` came late and count to no wake-up.
     `before` is the path as it was before the last change.
     """
 
@@ -37,7 +38,9 @@ class Life:
     by_time: bool = False
     cause: str = "event"
     engaged_before: int | None = None
+    silent_since: int = 0
     silence_place: int = 0
+    uncounted: frozenset[int] = frozenset()
     react_at: int = 0
     react_place: int = 0
     react_order: int | None = None
@@ -134,6 +137,7 @@ class Lifecycle:
             life,
             segment="churned" if churned else "silent",
             engaged_before=book.engaged,
+            silent_since=at,
             silence_place=place,
             ended_by=None,
         )
@@ -186,7 +190,12 @@ class Lifecycle:
     def _after_engagement(self, life: Life, facts: Sequence[Fact], at: int) -> Life:
         if life.segment not in LATCHED or not self.wake_engagements or not facts[-1].qualifies:
             return life
-        since = [f.ts for f in facts[life.silence_place :] if f.kind == ENGAGEMENT and f.qualifies]
+        since = [
+            fact.ts
+            for arrival, fact in enumerate(facts)
+            if arrival >= life.silence_place and arrival not in life.uncounted
+            if fact.kind == ENGAGEMENT and fact.qualifies
+        ]
         if len(since) < self.wake_engagements:
             return life
         if since[-1] >= since[-self.wake_engagements] + self.wake_time:
@@ -209,7 +218,10 @@ class Lifecycle:
         if life.segment == "reactivated" and life.react_order == gone:
             churned = at >= self.churned_at(book, life.engaged_before)
             return replace(
-                life, segment="churned" if churned else "silent", silence_place=len(facts)
+                life,
+                segment="churned" if churned else "silent",
+                silent_since=at,
+                silence_place=len(facts),
             )
         moved = book.last != before.last
         if moved and life.segment in LIVELY and at >= self.silent_at(book):

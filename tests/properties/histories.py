@@ -244,3 +244,35 @@ def ends(draw: st.DrawFn, facts: Sequence[Fact]) -> int:
     days = draw(st.sampled_from((0, *OFFSET_DAYS, 366, 400)))
     end = fact.ts + days * DAY_MS + draw(st.sampled_from((-1, 0, 1)))
     return max(end, facts[-1].ts)
+
+
+@st.composite
+def ticked(draw: st.DrawFn, facts: Sequence[Fact]) -> list[Fact | int]:
+    """Put ticks (the clock, ms) between facts, none of them above a fact yet to come."""
+    arrivals: list[Fact | int] = []
+    before = STARTS[0]
+    for fact in facts:
+        if draw(st.integers(0, 3)) == 0:
+            arrivals.append(draw(st.sampled_from((fact.ts, fact.ts - 1, (before + fact.ts) // 2))))
+        arrivals.append(fact)
+        before = fact.ts
+    return arrivals
+
+
+@st.composite
+def late_arrivals(draw: st.DrawFn, facts: Sequence[Fact]) -> list[Fact | int]:
+    """Hold some facts up, so that they come after later ones and after ticks that passed them."""
+    held = list(facts)
+    if held:
+        places = st.integers(0, len(held) - 1)
+        for place, on in draw(st.lists(st.tuples(places, st.integers(1, 8)), max_size=5)):
+            held.insert(place + on, held.pop(place))
+    arrivals: list[Fact | int] = []
+    newest = STARTS[0]
+    for fact in held:
+        arrivals.append(fact)
+        newest = max(newest, fact.ts)
+        if draw(st.integers(0, 2)) == 0:
+            days = draw(st.sampled_from((0, 0, 1, 3, 7, 30, 90, 180)))
+            arrivals.append(newest + days * DAY_MS + draw(st.sampled_from((-2_000, 0, 1))))
+    return arrivals
