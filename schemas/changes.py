@@ -7,7 +7,7 @@ decide that something changed, and must not know producers or partitions.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -107,10 +107,16 @@ def change_id(  # noqa: PLR0917 — the six fields in the order of the message
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-encode = msgspec.json.Encoder().encode
-"""Encode a change as the JSON value of its Kafka record (UTF-8, fields in the order above)."""
+def _plain(value: Any) -> Scalar:
+    """Turn a scalar of an array, which the features may be, into a plain number."""
+    plain: Scalar = value.item()
+    return plain
 
-decode = msgspec.json.Decoder(Change).decode
+
+encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
+"""Encode a change as the JSON value of its Kafka record: UTF-8, every field, in their order."""
+
+decode: Final = msgspec.json.Decoder(Change).decode
 """Decode the JSON value of a change; unknown fields pass."""
 
 _CONSTANT_HEADERS: Final[tuple[tuple[str, bytes], ...]] = (

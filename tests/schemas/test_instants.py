@@ -26,7 +26,9 @@ def test_what_is_written_reads_back(instant: int) -> None:
     assert parse_instant(format_instant(instant)) == instant
     assert parse_instant(instant) == instant
     assert parse_replay_instant(str(instant)) == instant
-    assert datetime.fromisoformat(format_instant(instant)) == EPOCH + timedelta(milliseconds=instant)
+    assert datetime.fromisoformat(format_instant(instant)) == EPOCH + timedelta(
+        milliseconds=instant
+    )
 
 
 @given(

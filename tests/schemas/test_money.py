@@ -52,7 +52,8 @@ def test_minor_units_come_back_from_what_they_are_written_as(minor: int) -> None
 
 
 @pytest.mark.parametrize(
-    "amount", ["12.5", b"12.5", b'"12.50"', msgspec.Raw(b"12.50"), "1.25e1", "0012.5", b'"1\\u0032.5"']
+    "amount",
+    ["12.5", b"12.5", b'"12.50"', msgspec.Raw(b"12.50"), "1.25e1", "0012.5", b'"1\\u0032.5"'],
 )
 def test_every_written_form_of_an_amount_is_the_same_money(amount: str | bytes) -> None:
     assert MONEY.to_minor(amount, "GBP") == 1250
@@ -141,7 +142,16 @@ def test_a_currency_without_a_rate_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("code", "places"),
-    [("GBP", 2), ("CNY", 2), ("JPY", 0), ("KRW", 0), ("BHD", 3), ("TND", 3), ("CLF", 4), ("MGA", 2)],
+    [
+        ("GBP", 2),
+        ("CNY", 2),
+        ("JPY", 0),
+        ("KRW", 0),
+        ("BHD", 3),
+        ("TND", 3),
+        ("CLF", 4),
+        ("MGA", 2),
+    ],
 )
 def test_exponents_are_those_of_iso_4217(code: str, places: int) -> None:
     assert exponent(code) == places
