@@ -10,22 +10,15 @@ import difflib
 import os
 import re
 import ssl
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic import ValidationError as PydanticError
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from schemas.errors import Rejected, SettingsError
-from schemas.instants import format_instant, parse_instant
-from schemas.vocabulary import MS_PER_DAY, Instant
+from schemas.errors import SettingsError
+from streams.setting_values import Address, Bootstrap, CacheUrl, HostPort, Name, Span, Until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,87 +28,7 @@ SECRETS_DIR: Final = "REWAKE_SECRETS_DIR"
 MASK: Final = "********"
 
 _FILE: Final = "_FILE"
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": MS_PER_DAY}
 _URL_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
-
-
-class Address(NamedTuple):
-    """Where a server of ours listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_duration(value: object) -> int:
-    """Read a span of time written with its unit, as milliseconds; an integer is one already.
-
-    Raises
-    ------
-    ValueError
-        Without a unit, below a millisecond, or not a number.
-
-    Examples
-    --------
-    >>> parse_duration("2s"), parse_duration("1.5m"), parse_duration("250ms")
-    (2000, 90000, 250)
-    """
-    if isinstance(value, int):
-        return value
-    found = _DURATION.fullmatch(str(value).strip())
-    spelled = Decimal(found[1]) * _UNITS[found[2]] if found else Decimal("0.1")
-    if spelled != spelled.to_integral_value():
-        message = "a span with its unit, in whole milliseconds: 250ms, 2s, 5m, 1h or 2d"
-        raise ValueError(message)
-    return int(spelled)
-
-
-def parse_address(value: object) -> Address:
-    """Read ``host:port``.
-
-    Raises
-    ------
-    ValueError
-        When it is something else.
-
-    Examples
-    --------
-    >>> parse_address("127.0.0.1:8080")
-    Address(host='127.0.0.1', port=8080)
-    """
-    if isinstance(value, Address):
-        return value
-    host, colon, port = str(value).rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
-        message = "host:port, e.g. 127.0.0.1:8080"
-        raise ValueError(message)
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
-
-
-def _parse_until(value: object) -> Instant:
-    text = str(value)
-    try:
-        return parse_instant(int(text) if re.fullmatch(r"-?[0-9]+", text) else text)
-    except Rejected as error:
-        message = "an instant: RFC 3339 with an offset (2011-12-10T00:00:00Z) or epoch ms"
-        raise ValueError(message) from error
-
-
-def _write_duration(span: int) -> str:
-    """Write milliseconds with the largest unit that keeps them whole."""
-    unit, size = next(item for item in reversed(_UNITS.items()) if span % item[1] == 0)
-    return f"{span // size}{unit}" if span else "0s"
-
-
-Span = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(_write_duration)]
-"""A setting in milliseconds, written with a unit."""
-
-_HostPort = Annotated[Address, NoDecode, BeforeValidator(parse_address), PlainSerializer(str)]
-_Until = Annotated[Instant, BeforeValidator(_parse_until), PlainSerializer(format_instant)]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 class Settings(BaseSettings):
@@ -170,7 +83,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    kafka: str = Field("127.0.0.1:9092", pattern=r"^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$")
+    kafka: Bootstrap = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str = ""
@@ -179,12 +92,12 @@ class Settings(BaseSettings):
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
     kafka_ssl_key_password: SecretStr = SecretStr("")
-    redis: str = Field("redis://127.0.0.1:6379/0", pattern=r"^((rediss?|unix)://\S+)?$")
-    app: _Name = "rewake"
-    instance: _Name | Literal[""] = ""
+    redis: CacheUrl = "redis://127.0.0.1:6379/0"
+    app: Name = "rewake"
+    instance: Name | Literal[""] = ""
     rules: Path | None = None
     clock: Literal["live", "event"] = "live"
-    until: _Until | None = None
+    until: Until | None = None
     grace: Span = 2_000
     max_future: Span = 300_000
     tick_interval: Span = Field(500, ge=10)
@@ -196,8 +109,8 @@ class Settings(BaseSettings):
     shutdown_timeout: Span = Field(25_000, ge=1_000, le=30_000)
     partitions: int = Field(4, ge=1)
     replication: int = Field(1, ge=1)
-    web: _HostPort = Address("127.0.0.1", 8080)
-    metrics: _HostPort = Address("127.0.0.1", 9100)
+    web: HostPort = Address("127.0.0.1", 8080)
+    metrics: HostPort = Address("127.0.0.1", 9100)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -354,10 +267,12 @@ def _show(value: object) -> str:
 
 def _explain(problem: Any) -> str:
     """Say of one of pydantic's complaints which variable it is and what it may be."""
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    said = str(problem["msg"])
+    message = said.removeprefix("Value error, ")
     if not problem["loc"]:
         return message
     name = _variable(str(problem["loc"][0]))
-    secret = "SECRET" in name or "PASSWORD" in name or name == "REWAKE_REDIS"
-    came = "" if secret or "input" not in problem else f", got {str(problem['input'])!r}"
-    return f"{name}: expected {message[0].lower()}{message[1:]}{came}"
+    # A URL may carry a password: what came is shown of nothing that may be secret.
+    secret = "PASSWORD" in name or name == "REWAKE_REDIS"
+    came = "" if secret else f", got {str(problem['input'])!r}"
+    return f"{name}: {'expected ' if message != said else ''}{message}{came}"

@@ -129,8 +129,8 @@ class LocalServers:
                 if record.identity is not None:
                     end(record.identity, self._kinds[name].stop_seconds)
 
-    def start(self, name: Name) -> None:
-        """Start one server again, on the ports and the data it had.
+    def start(self, name: Name) -> str:
+        """Start one server, on the ports and the data it had, and return its address.
 
         Raises
         ------
@@ -139,6 +139,7 @@ class LocalServers:
         """
         with self._locked() as records:
             self._start(name, records, may_move=False)
+            return self._kinds[name].address(records[name].ports)
 
     def stop(self, name: Name) -> None:
         """Stop one server cleanly; a server which does not run is left alone."""
