@@ -47,7 +47,7 @@ class EventBatch(NamedTuple):
         return len(self.ts)
 
     @classmethod
-    def from_columns(  # noqa: PLR0913
+    def from_columns(
         cls,
         customers: Sequence[bytes],
         ts: Sequence[int],

@@ -13,25 +13,25 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.changes import Change, Next, Words, change_id
+from schemas.changes import Change
 from schemas.errors import Reason
-from schemas.profiles import Profile, Standing
-from schemas.vocabulary import CAUSE_WORDS, Instant
+from schemas.profiles import Profile
+from schemas.vocabulary import Instant
 from segmenters import calendar
 from segmenters.batch import EventBatch
-from segmenters.instants import FAR, NEVER
+from segmenters.instants import NEVER
 from segmenters.kernel import build
-from segmenters.kernel_source import feature_names, out_dtype_fields
+from segmenters.kernel_source import out_dtype_fields
 from segmenters.layout import compose
 from segmenters.ledger import EARLY_MS, Ledger, Rows
 from segmenters.rules import Rules
+from segmenters.telling import Teller
 
 TICK_LIMIT: Final = 5_000
 FORESIGHT: Final = 8
 """How many dues a look ahead follows."""
 _OUT_ROWS: Final = 16_384
 _NEXT, _TOLD, _DIRTY, _DUPLICATE, _LATE, _REFUSED = range(6)
-_UNTOLD: Final = -1
 _NOTHING: Final = np.zeros(0, np.int64)
 
 
@@ -54,7 +54,17 @@ class Outcome:
         True when a tick stopped at its limit: call again.
     """
 
-    __slots__ = ("batch", "dirty", "duplicates", "engine", "late", "more", "profile_rows", "records", "rejected")
+    __slots__ = (
+        "batch",
+        "dirty",
+        "duplicates",
+        "engine",
+        "late",
+        "more",
+        "profile_rows",
+        "records",
+        "rejected",
+    )
 
     def __init__(self, engine: Engine, batch: EventBatch | None) -> None:
         self.engine = engine
@@ -103,7 +113,6 @@ class Engine:
         self._starts = calendar.midnights(rules.timezone)
         compiled = [system.compiled(rules.currencies) for system in rules.systems]
         self._parameters = self._module.Parameters(*compiled)
-        self._fields = feature_names(rules.systems, self.layout)
         out = np.dtype(out_dtype_fields(rules.systems, self.layout), align=True)
         self.no_records = np.zeros(0, out)
         self._out: Any = np.zeros(_OUT_ROWS, out).view(np.recarray)
@@ -112,7 +121,7 @@ class Engine:
             np.zeros(len(rules.systems), out).view(np.recarray),
         )
         self._stamp = 0
-        self._words = [_SystemWords(system, p) for system, p in zip(rules.systems, compiled, strict=True)]
+        self._teller = Teller(rules, compiled, self._module.Features)
 
     @property
     def customers(self) -> int:
@@ -241,7 +250,7 @@ class Engine:
             np.empty((size, systems), np.int64),
         )
 
-    def _foresee(self, rows: Rows, first: bool) -> tuple[list[list[int]], list[int], list[list[int]]]:
+    def _foresee(self, rows: Rows, first: bool) -> tuple[Rows, Rows, Rows]:
         """Return, per row: when each system changes next, when any does, and to what."""
         ledger = self.ledger
         told, until, following = self._ahead(len(rows))
@@ -249,7 +258,7 @@ class Engine:
             ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters,
             rows, FORESIGHT, first, self._scratch, told, until, following,
         )  # fmt: skip
-        return told.tolist(), until.tolist(), following.tolist()
+        return told, until, following
 
     def dump_rows(self, rows: Rows) -> list[tuple[bytes, bytes]]:
         """Return (key, changelog value) of rows."""
@@ -277,101 +286,14 @@ class Engine:
     def profiles(self, rows: Rows) -> list[Profile]:
         """Return what lookups are told of rows: segments, since when, until when, and what follows."""
         _, until, following = self._foresee(rows, first=True)
-        ledger = self.ledger
-        profiles = []
-        for k, i in enumerate(rows.tolist()):
-            row = ledger.rows[i]
-            standings = {w.key: w.standing(row) for w in self._words if row[w.key] >= 0}
-            ahead = {
-                w.key: w.segments[code]
-                for w, code in zip(self._words, following[k], strict=True)
-                if code >= 0
-            }
-            profiles.append(
-                Profile(
-                    ledger.keys[i].decode(),
-                    standings,
-                    int(row.sequence),
-                    int(row.version),
-                    None if until[k] >= FAR else until[k],
-                    ahead,
-                )
-            )
-        return profiles
+        return self._teller.profiles(self.ledger, rows, until.tolist(), following.tolist())
 
     def build_changes(self, outcome: Outcome, seen_at: Instant) -> list[tuple[bytes, Change]]:
-        """Return an outcome's changes in words; the row's later changes do not show in earlier ones."""
-        records = outcome.records
-        if not len(records):
+        """Return an outcome's changes in words, each with its record key: see `Outcome.build_changes`."""
+        if not len(outcome.records):
             return []
-        ledger, batch = self.ledger, outcome.batch
-        unique, where = np.unique(records["row"], return_inverse=True)
-        told, _, following = self._foresee(unique.astype(np.int64), first=False)
-        width = len(records.dtype.names) - len(self._fields)
-        changes = []
-        for record, at_row in zip(records.tolist(), where.tolist(), strict=True):
-            (at, previous_at, i, event, sequence, previous_sequence, number, before, after, previous_from, cause) = (
-                record[:width]
-            )
-            words = self._words[number]
-            key = ledger.keys[i]
-            customer = key.decode()
-            from_ = words.segments[before] if before >= 0 else None
-            to = words.segments[after]
-            ahead = None
-            # The look ahead starts from the row as it is now: it belongs to the last change of each system.
-            if sequence == ledger.rows[i][words.sequence] and following[at_row][number] >= 0:
-                ahead = Next(words.segments[following[at_row][number]], told[at_row][number])
-            corrects = None
-            word = CAUSE_WORDS[cause]
-            if word == "correction" and previous_sequence and batch is not None and batch.ts[event] <= previous_at:
-                replaced = words.segments[previous_from] if previous_from >= 0 else None
-                corrects = change_id(customer, words.key, previous_sequence, replaced, from_ or "", previous_at)
-            changes.append(
-                (
-                    key,
-                    Change(
-                        change_id(customer, words.key, sequence, from_, to, at),
-                        sequence,
-                        customer,
-                        words.key,
-                        from_,
-                        to,
-                        at,
-                        seen_at,
-                        word,  # type: ignore[arg-type]
-                        batch.event_ids[event] if batch is not None and event >= 0 else None,
-                        corrects,
-                        self.rules.version,
-                        words.labels[after],
-                        self.rules.play(words.key, from_, to) if cause <= 1 else None,
-                        words.looked_at(self._module.Features._make(record[width:]), at),
-                        {},
-                        ahead,
-                        None,
-                    ),
-                )
-            )
-        return changes
-
-
-class _SystemWords:
-    """What of a system is needed to speak of it."""
-
-    __slots__ = ("_compiled", "_looked_at", "key", "labels", "segments", "sequence", "since")
-
-    def __init__(self, system: Any, compiled: Any) -> None:
-        self.key = system.key
-        self.since = f"{system.key}_since"
-        self.sequence = f"{system.key}_sequence"
-        self.segments = system.segments
-        self.labels = [Words(*system.labels[segment]) for segment in system.segments]
-        self._looked_at = system.looked_at
-        self._compiled = compiled
-
-    def standing(self, row: Any) -> Standing:
-        return Standing(self.segments[row[self.key]], int(row[self.since]))
-
-    def looked_at(self, features: Any, t: Instant) -> dict[str, Any]:
-        looked: dict[str, Any] = self._looked_at(features, self._compiled, t)
-        return looked
+        rows, where = np.unique(outcome.records["row"], return_inverse=True)
+        told, _, following = self._foresee(rows.astype(np.int64), first=False)
+        return self._teller.changes(
+            self.ledger, outcome.records, outcome.batch, seen_at, told[where], following[where]
+        )

@@ -31,10 +31,14 @@ def write(systems: Sequence[System], layout: Layout) -> str:
         deadlines=_lines(_deadlines(systems), 4),
         rewound=_lines(_deadlines(systems), 8),
         gaps_order=_lines(["remember_instant(row, ts)"] if "gaps" in layout.measures else [], 8),
-        gaps_void=_lines(["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 12),
+        gaps_void=_lines(
+            ["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 12
+        ),
         on_order=_lines(_calls(systems, "on_order", "ts, order"), 8),
         on_engagement=_lines(_calls(systems, "on_engagement", "ts, qualifies"), 8),
-        on_void=_lines(_calls(systems, "on_void", "ts, order_ts, order, last_order(row) != before"), 12),
+        on_void=_lines(
+            _calls(systems, "on_void", "ts, order_ts, order, last_order(row) != before"), 12
+        ),
         systems=len(systems),
         before=", ".join(f"row.{s.key}" for s in systems) + ",",
         fresh=_lines([f"row.{s.key} = UNTOLD" for s in systems], 4),
@@ -68,7 +72,11 @@ def _adding(layout: Layout) -> list[str]:
     widest = max(layout.windows, default=0)
     lines = []
     for window in layout.windows:
-        body = [f"f{window} += tile.orders", f"m{window} += tile.spend", f"oldest{window} = tile.day"]
+        body = [
+            f"f{window} += tile.orders",
+            f"m{window} += tile.spend",
+            f"oldest{window} = tile.day",
+        ]
         if window == widest:
             lines += body
         else:
@@ -129,7 +137,9 @@ def _deadlines(systems: Sequence[System]) -> list[str]:
 
 
 def _calls(systems: Sequence[System], hook: str, arguments: str) -> list[str]:
-    return [f"{s.key}_{hook}(row, parameters.{s.key}, {arguments})" for s in systems if hook in hooks(s)]
+    return [
+        f"{s.key}_{hook}(row, parameters.{s.key}, {arguments})" for s in systems if hook in hooks(s)
+    ]
 
 
 def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[Any, ...]]:

@@ -66,7 +66,9 @@ class Ledger:
                 if row == END:
                     found[k] = self._open(customers[k])
             if len(self.keys) > self.opened:
-                self.kernel.module.open_rows(self.rows, self.dues, self.refresh, self.opened, len(self.keys))
+                self.kernel.module.open_rows(
+                    self.rows, self.dues, self.refresh, self.opened, len(self.keys)
+                )
                 self.opened = len(self.keys)
         return np.array(found, dtype=np.int64)
 
@@ -104,7 +106,14 @@ class Ledger:
         self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_WIRE.itemsize)
         buffer = np.empty(int(offsets[-1]), np.uint8)
         self.kernel.module.pack(
-            self.rows, self._row_bytes(), self.pool, rows, offsets, buffer, buffer.view(np.int64), self.layout.digest
+            self.rows,
+            self._row_bytes(),
+            self.pool,
+            rows,
+            offsets,
+            buffer,
+            buffer.view(np.int64),
+            self.layout.digest,
         )
         data = buffer.tobytes()
         ends = offsets.tolist()
@@ -124,7 +133,9 @@ class Ledger:
         rows = self.rows_of(list(latest))
         values = list(latest.values())
         lengths = np.array([len(value) for value in values], np.int64)
-        padded = b"".join(value if len(value) % 8 == 0 else value + b"\0" * (-len(value) % 8) for value in values)
+        padded = b"".join(
+            value if len(value) % 8 == 0 else value + b"\0" * (-len(value) % 8) for value in values
+        )
         offsets = np.zeros(len(values) + 1, np.int64)
         np.cumsum(-(-lengths // 8) * 8, out=offsets[1:])
         self.fit_tiles(int(offsets[-1]) // TILE_WIRE.itemsize + 1)
@@ -146,7 +157,9 @@ class Ledger:
         if len(value) >= 8 + TILE_WIRE.itemsize and digest != self.layout.digest:
             todo = "start the release and rules that wrote it, or rebuild the state by a replay"
             return LayoutChanged(f"{wanted}: {todo}")
-        return ChangelogCorrupt(f"{wanted} and a checksum that does not fit: rebuild the state by a replay")
+        return ChangelogCorrupt(
+            f"{wanted} and a checksum that does not fit: rebuild the state by a replay"
+        )
 
     def _row_bytes(self) -> Any:
         plain = self.rows.view(np.ndarray)

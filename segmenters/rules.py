@@ -238,9 +238,14 @@ def _convert(value: Any, kind: type[Any], path: str) -> Any:
 def _fields(kind: Any, where: str) -> tuple[str, ...]:
     for name in filter(None, where.split(".")):
         kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
-        options = [part for part in getattr(kind, "__args__", ()) if hasattr(part, "__struct_fields__")]
+        options = [
+            part for part in getattr(kind, "__args__", ()) if hasattr(part, "__struct_fields__")
+        ]
         kind = options[0] if options else kind
-    return tuple(msgspec.structs.fields(kind)[k].encode_name for k in range(len(msgspec.structs.fields(kind))))
+    return tuple(
+        msgspec.structs.fields(kind)[k].encode_name
+        for k in range(len(msgspec.structs.fields(kind)))
+    )
 
 
 def _reach(value: Any, where: str) -> Any:

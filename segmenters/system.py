@@ -94,7 +94,7 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         raise NotImplementedError
 
     @staticmethod
-    def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:  # noqa: ARG004  - the shape of all systems
+    def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:
         """Return the features the rule looked at, for the change message."""
         raise NotImplementedError
 

@@ -65,7 +65,9 @@ class History(NamedTuple):
 
 
 def read_history(
-    paths: Sequence[Path], rules: Rules, progress: Callable[[int, int], None] = lambda _done, _whole: None
+    paths: Sequence[Path],
+    rules: Rules,
+    progress: Callable[[int, int], None] = lambda _done, _whole: None,
 ) -> History:
     """Read files into one ordered history.
 
@@ -189,7 +191,9 @@ def _rows(path: Path, raw: IO[bytes]) -> Iterator[Mapping[str, Any]]:
             raise UsageError(f"{path}: expected the columns {', '.join(REQUIRED)}, got {got}")
         yield from reader
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: expected CSV or JSON lines in UTF-8, plain or .gz: {error}") from error
+        raise UsageError(
+            f"{path}: expected CSV or JSON lines in UTF-8, plain or .gz: {error}"
+        ) from error
 
 
 def _objects(stream: Any) -> Iterator[Mapping[str, Any]]:
@@ -199,7 +203,10 @@ def _objects(stream: Any) -> Iterator[Mapping[str, Any]]:
             try:
                 yield decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                yield {"customer_id": "?", "type": "?"}  # counted as unknown_type, like any row that says nothing
+                yield {
+                    "customer_id": "?",
+                    "type": "?",
+                }  # counted as unknown_type, like any row that says nothing
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

@@ -97,7 +97,9 @@ class MonetaryTier(System, frozen=True, kw_only=True):
         if not large > medium > 0:
             wrong.append(("thresholds", f"expected large > medium > 0, got {large} and {medium}"))
         if not 0 < self.down_ratio <= 1:
-            wrong.append(("down_ratio", f"expected more than 0 and at most 1, got {self.down_ratio}"))
+            wrong.append(
+                ("down_ratio", f"expected more than 0 and at most 1, got {self.down_ratio}")
+            )
         return wrong
 
     def compiled(self, currencies: Currencies) -> Compiled:

@@ -123,7 +123,9 @@ class Rfm(System, frozen=True, kw_only=True):
         for name in ("frequency", "monetary"):
             bounds = list(getattr(self, name))
             if bounds != sorted(set(bounds), reverse=True) or not bounds[-1] > 0:
-                wrong.append((name, f"must fall and stay above 0, got {[str(bound) for bound in bounds]}"))
+                wrong.append(
+                    (name, f"must fall and stay above 0, got {[str(bound) for bound in bounds]}")
+                )
         return wrong
 
     def compiled(self, currencies: Currencies) -> Compiled:
@@ -140,7 +142,11 @@ class Rfm(System, frozen=True, kw_only=True):
         if f.n == 0:
             return NONE
         r = recency_score(t - f.p, p.recency)
-        return int(p.cells[25 * (r - 1) + 5 * (score(f.F365, p.frequency) - 1) + score(f.M365, p.monetary) - 1])
+        return int(
+            p.cells[
+                25 * (r - 1) + 5 * (score(f.F365, p.frequency) - 1) + score(f.M365, p.monetary) - 1
+            ]
+        )
 
     @staticmethod
     def deadline(f: Any, p: Any, t: int) -> int:

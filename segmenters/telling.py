@@ -1,0 +1,192 @@
+"""Put changes and profiles into words: ids, segment names, labels, plays, what the rule looked at, what follows.
+
+Responsible for what leaves the engine as a message. It must not decide: every number comes from the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.changes import Change, Next, Words, change_id
+from schemas.profiles import Profile, Standing
+from schemas.vocabulary import CAUSE_WORDS, Cause, Instant
+from segmenters.batch import EventBatch
+from segmenters.instants import FAR
+from segmenters.ledger import Ledger, Rows
+from segmenters.rules import Rules
+
+_HEAD: Final = 11
+"""Fields of a change record before the features (`segmenters.kernel_source.out_dtype_fields`)."""
+
+
+class _Move(NamedTuple):
+    """What is always the same of a move between two segments."""
+
+    key: str
+    from_: str | None
+    to: str
+    labels: Words
+    play: Words | None
+    looked_at: Callable[[Any, Any, int], dict[str, Any]]
+    compiled: Any
+    segments: tuple[str, ...]
+
+
+class Teller:
+    """Speaks of the enabled systems."""
+
+    def __init__(self, rules: Rules, compiled: Sequence[Any], features: Any) -> None:
+        self._rules = rules
+        self._compiled = compiled
+        self._features = features._make
+        self._moves: dict[tuple[int, int, int], _Move] = {}
+
+    def changes(
+        self,
+        ledger: Ledger,
+        records: NDArray[Any],
+        batch: EventBatch | None,
+        seen_at: Instant,
+        told: Rows,
+        following: Rows,
+    ) -> list[tuple[bytes, Change]]:
+        """Return the changes of an outcome, each with its record key.
+
+        Parameters
+        ----------
+        records
+            The kernel's change records.
+        batch
+            The facts that made them; None for a tick.
+        told, following
+            Per record and system: when the customer changes next if nothing happens, and to what (-1: not foreseen).
+        """
+        version = self._rules.version
+        event_ids = batch.event_ids if batch is not None else ()
+        features, keys, moves = self._features, ledger.keys, self._moves
+        number = records["system"]
+        place = np.arange(len(records))
+        # The look ahead starts from the row as it is now: it belongs to the last change of each system.
+        latest = self._latest(ledger, records)
+        next_code = np.where(latest, following[place, number], -1).tolist()
+        next_at = told[place, number].tolist()
+        changes = []
+        for record, code, when in zip(records.tolist(), next_code, next_at, strict=True):
+            at, _, i, event, sequence, _, system, before, after, _, cause = record[:_HEAD]
+            move = moves.get((system, before, after)) or self._move(system, before, after)
+            key = keys[i]
+            customer = key.decode()
+            changes.append(
+                (
+                    key,
+                    Change(
+                        change_id(customer, move.key, sequence, move.from_, move.to, at),
+                        sequence,
+                        customer,
+                        move.key,
+                        move.from_,
+                        move.to,
+                        at,
+                        seen_at,
+                        CAUSE_WORDS[cause],  # type: ignore[arg-type]
+                        event_ids[event] if event >= 0 else None,
+                        self._corrects(record, customer, batch)
+                        if cause == Cause.CORRECTION
+                        else None,
+                        version,
+                        move.labels,
+                        move.play if cause <= Cause.CLOCK else None,
+                        move.looked_at(features(record[_HEAD:]), move.compiled, at),
+                        {},
+                        Next(move.segments[code], when) if code >= 0 else None,
+                        None,
+                    ),
+                )
+            )
+        return changes
+
+    def _latest(self, ledger: Ledger, records: NDArray[Any]) -> NDArray[np.bool_]:
+        latest = np.zeros(len(records), np.bool_)
+        for k, system in enumerate(self._rules.systems):
+            mine = records["system"] == k
+            rows = ledger.rows[f"{system.key}_sequence"][records["row"][mine]]
+            latest[mine] = rows == records["sequence"][mine]
+        return latest
+
+    def _move(self, number: int, before: int, after: int) -> _Move:
+        system = self._rules.systems[number]
+        segments = system.segments
+        from_ = segments[before] if before >= 0 else None
+        to = segments[after]
+        move = _Move(
+            system.key,
+            from_,
+            to,
+            Words(*system.labels[to]),
+            self._rules.play(system.key, from_, to),
+            system.looked_at,
+            self._compiled[number],
+            segments,
+        )
+        self._moves[number, before, after] = move
+        return move
+
+    def _corrects(self, record: Any, customer: str, batch: EventBatch | None) -> str | None:
+        """Return the id of the change that a late fact makes untrue: the system's last, if the fact precedes it."""
+        _, previous_at, _, event, _, previous_sequence, number, before, _, previous_from, _ = (
+            record[:_HEAD]
+        )
+        if batch is None or previous_sequence == 0 or batch.ts[event] > previous_at:
+            return None
+        system = self._rules.systems[number]
+        segments = system.segments
+        from_ = segments[previous_from] if previous_from >= 0 else None
+        return change_id(
+            customer, system.key, previous_sequence, from_, segments[before], previous_at
+        )
+
+    def profiles(
+        self, ledger: Ledger, rows: Rows, until: list[Instant], following: list[list[int]]
+    ) -> list[Profile]:
+        """Return profiles of rows.
+
+        Parameters
+        ----------
+        until
+            Per row: the first instant at which a segment changes without facts.
+        following
+            Per row and system: the segment that follows then, or -1.
+        """
+        systems = [(s.key, s.segments) for s in self._rules.systems]
+        columns = ["sequence", "version"]
+        for key, _ in systems:
+            columns += [key, f"{key}_since"]
+        picked = [ledger.rows[name][rows].tolist() for name in columns]
+        profiles = []
+        for i, end, ahead, sequence, version, *standing in zip(
+            rows.tolist(), until, following, *picked, strict=True
+        ):
+            told = zip(systems, standing[::2], standing[1::2], strict=True)
+            profiles.append(
+                Profile(
+                    ledger.keys[i].decode(),
+                    {
+                        key: Standing(names[code], since)
+                        for (key, names), code, since in told
+                        if code >= 0
+                    },
+                    sequence,
+                    version,
+                    None if end >= FAR else end,
+                    {
+                        key: names[c]
+                        for (key, names), c in zip(systems, ahead, strict=True)
+                        if c >= 0
+                    },
+                )
+            )
+        return profiles
