@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from schemas import dead_letters
 from schemas.dead_letters import HEADERS, Origin, encode, original_headers, read_verdict
 from schemas.errors import Reason, Rejected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from schemas import errors
 from schemas.errors import DeliveryError, Reason, Rejected, RewakeError, RulesError
 

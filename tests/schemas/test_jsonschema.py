@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 import schemas
 from schemas import jsonschema, topics
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from schemas.errors import Reason, Rejected, RulesError
 from schemas.money import Currencies, exponent
 

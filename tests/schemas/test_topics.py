@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from schemas import topics
 from schemas.events import MAX_EVENT_BYTES
 from schemas.topics import TOPICS, Cleanup, Direction, Topic, changelog, changelog_topic

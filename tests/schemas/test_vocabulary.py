@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from schemas.vocabulary import MS_PER_DAY, Cause, Kind, digest64
 
 
