@@ -147,6 +147,7 @@ class OwnedPartition:
         self._missing_since: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._failed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
         self._persisted = (self._describe_now(), time.monotonic())
@@ -169,17 +170,19 @@ class OwnedPartition:
         """
         self._stopping = True
         self._wake.set()
+        if self._worker is None:
+            return True  # never started: the engine was not called
         try:
             async with asyncio.timeout(timeout):
-                if self._worker is not None:
-                    await asyncio.wait([self._worker])
-                await self.effects.drained()
+                await asyncio.wait([self._worker])
+                if not self._failed:
+                    await self.effects.drained()
         except TimeoutError:
             return False
         finally:
             for task in self._tasks:
                 task.cancel()
-        return self._worker is None or not self._worker.cancelled()
+        return not self._failed
 
     def nudge(self) -> None:
         """Look again: something was committed."""
@@ -207,14 +210,17 @@ class OwnedPartition:
                 self._inlet.hold(self._tps[topic])
             self._wake.set()
         if verdict is Verdict.HOLE or (behind and verdict is not Verdict.STALE):
-            self._listener.broken(self.number, topic, verdict)
-            self._spawn(self._heal(topic))
+            self._heal(topic, verdict)
 
-    async def _heal(self, topic: str) -> None:
-        """Seek back to the lane's position, if the log still has what is missing."""
-        tp = self._tps[topic]
+    def _heal(self, topic: str, verdict: Verdict) -> None:
+        """Let nothing count that was fetched so far, and seek back to the lane's position."""
+        self._listener.broken(self.number, topic, verdict)
         epoch = self._inlet.new_epoch()
         offset = self.lane.restart(topic, epoch)
+        self._spawn(self._seek_back(topic, offset, epoch))
+
+    async def _seek_back(self, topic: str, offset: int, epoch: int) -> None:
+        tp = self._tps[topic]
         try:
             await self._inlet.seek_to({tp: (offset, epoch)})
             start, end = (await self._inlet.log_range([tp]))[tp]
@@ -312,8 +318,7 @@ class OwnedPartition:
             elif now - self._missing_since.setdefault(topic, now) > MISSING_S:
                 del self._missing_since[topic]
                 self.lane.holes += 1
-                self._listener.broken(self.number, topic, Verdict.HOLE)
-                self._spawn(self._heal(topic))
+                self._heal(topic, Verdict.HOLE)
 
     def _persist_if_old(self) -> None:
         before, written = self._persisted
@@ -351,7 +356,8 @@ class OwnedPartition:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - whatever it is: stop, acknowledge nothing
-            self._stopping = True
+            self._stopping = self._failed = True
+            self._wake.set()
             self._listener.failed(self.number, error)
 
 

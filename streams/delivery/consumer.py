@@ -16,11 +16,12 @@ from faust.transport.drivers.aiokafka import Consumer
 from streams.delivery.thread import EpochThread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 
     from faust.types import TP, ConsumerMessage
 
     from streams.delivery.scheduler import Chunk
+    from streams.lanes import Answer
 
 POLL_S = 0.2
 """Seconds one look for fetched results may last."""
@@ -114,10 +115,17 @@ class LaneConsumer(Consumer):  # type: ignore[misc]
         """Return the epoch under which a topic-partition is fetched now."""
         return self._thread.epoch(tp)
 
-    @property
-    def reader(self) -> EpochThread:
-        """The thread that reads."""
-        return self._thread
+    def idle_answer(self, tp: TP) -> Answer | None:
+        """Return the latest answered fetch that brought no records."""
+        return self._thread.idle_answer(tp)
+
+    async def log_range(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
+        """Return log start and last stable offset of topic-partitions."""
+        return await self._thread.log_range(tps)
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return the group's committed offset; None without one."""
+        return await self._thread.committed(tp)
 
     # ---- the group's committed offsets
 

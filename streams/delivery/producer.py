@@ -27,7 +27,8 @@ COMMIT_SHARE: Final = 0.75
 OPEN_S: Final = 40.0
 CLOSE_S: Final = 2.0
 
-Headers: TypeAlias = "Sequence[tuple[str, bytes]]"
+Headers: TypeAlias = list[tuple[str, bytes]]
+NO_HEADERS: Final[Headers] = []
 
 # Between two transactions aiokafka waits this long while the broker still writes the markers; its
 # own 20 ms are twice the commit itself.
@@ -39,7 +40,7 @@ class Outgoing(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: Headers = ()
+    headers: Headers = NO_HEADERS
 
 
 class PartitionProducer:

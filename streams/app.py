@@ -1,0 +1,144 @@
+"""Build the worker: Faust's app with engine, ledgers, lanes and cache wired together.
+
+Responsible for wiring only: every part is made here and nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from schemas import topics
+from streams.agents import add_agent
+from streams.clock import EventClock, LiveClock
+from streams.decode import Decoder
+from streams.delivery.faust_app import LaneApp
+from streams.ownership import Ownership, Plan
+from streams.partition import Digests, Pace
+from streams.reports import Reports
+from streams.table import LedgerTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from schemas.money import Currencies
+    from streams.cluster import Cluster
+    from streams.clock import Clock
+    from streams.ports import PartitionEngine
+    from streams.settings import Settings
+    from streams.sinks.redis_cache import ProfileCache
+
+FAMILIES: Final = {topics.PURCHASES: "purchase", topics.ENGAGEMENTS: "engagement"}
+"""Input topics in rank order, and what they hold."""
+
+TABLE: Final = "ledger"
+
+
+class Judging(NamedTuple):
+    """What the rules contribute to the delivery path.
+
+    Attributes
+    ----------
+    new_engine
+        Makes the empty engine of a partition.
+    currencies, qualifying
+        For decoding.
+    rules, layout
+        Digests of the rules and of the row layout.
+    """
+
+    new_engine: Callable[[], PartitionEngine]
+    currencies: Currencies
+    qualifying: Collection[str]
+    rules: str
+    layout: str
+
+
+def build(
+    settings: Settings, judging: Judging, cluster: Cluster, cache: ProfileCache | None
+) -> LaneApp:
+    """Build the worker.
+
+    Parameters
+    ----------
+    settings
+        What the operator decided.
+    judging
+        What the rules say.
+    cluster
+        What the topics look like; see `streams.cluster.inspect`.
+    cache
+        Where profiles go; None: nowhere.
+    """
+    app = _faust_app(settings, cluster.partitions)
+    decoders = {
+        topic: Decoder(family, cluster.partitions, judging.currencies, judging.qualifying)
+        for topic, family in FAMILIES.items()
+    }
+    plan = Plan(
+        app=settings.app,
+        decoders=decoders,
+        changelog=topics.changelog(settings.app),
+        changes=topics.CHANGES,
+        dead_letters=topics.DEAD_LETTERS,
+        dead_partitions=cluster.dead_partitions,
+        source=f"/{settings.app}",
+        clock=_clock(settings),
+        pace=Pace(settings.batch_events, settings.tick_interval / 1000, settings.tick_limit),
+        digests=Digests(judging.rules, judging.layout, cluster.topic_ids),
+        connection={"bootstrap_servers": settings.kafka, **settings.kafka_security()},
+        transaction_ms=settings.transaction_timeout,
+    )
+    reports = Reports(app.fail, cache)
+    app.ownership = Ownership(app, plan, reports, reports.durable, _now)
+    app.ledger = LedgerTable(
+        app,
+        new_engine=judging.new_engine,
+        name=TABLE,
+        partitions=cluster.partitions,
+        key_type=bytes,
+        value_type=bytes,
+    )
+    app.tables.add(app.ledger)
+    for topic in FAMILIES:
+        add_agent(app, topic)
+    if cache is not None:
+        cache.attach(app)
+    return app
+
+
+def _clock(settings: Settings) -> Clock:
+    if settings.clock == "event" and settings.until is not None:
+        return EventClock(settings.until)
+    return LiveClock(settings.grace, settings.max_future)
+
+
+def _faust_app(settings: Settings, partitions: int) -> LaneApp:
+    session_s = settings.session_timeout / 1000
+    return LaneApp(
+        settings.app,
+        shutdown_s=settings.shutdown_timeout / 1000,
+        broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
+        broker_credentials=None,
+        store="memory://",
+        topic_partitions=partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 6,
+        broker_rebalance_timeout=max(10.0, session_s),
+        broker_request_timeout=max(30.0, session_s),
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance or None,
+        stream_buffer_maxsize=16,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        table_standby_replicas=0,
+        worker_redirect_stdouts=False,
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

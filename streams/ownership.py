@@ -1,0 +1,241 @@
+"""Own partitions: take them over when Faust assigns them, let them go when it revokes them.
+
+Responsible for the order of a takeover (producer opened, changelog read, checks, lane, seek, work) and
+of a release (no further calls, bounded wait, drop what is not committed). Must not do any of these
+itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from streams.delivery.producer import PartitionProducer
+from streams.effects import Durable, Effects, Target
+from streams.lanes import Lane
+from streams.partition import OwnedPartition, ack_positions
+from streams.start import InputLog, starting_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from schemas.vocabulary import Instant
+    from streams.clock import Clock
+    from streams.decode import Decoder
+    from streams.delivery.scheduler import Chunk
+    from streams.partition import Digests, Listener, Pace
+
+
+
+class Plan(NamedTuple):
+    """How partitions are worked.
+
+    Attributes
+    ----------
+    app
+        Name of the app: prefix of the transactional ids.
+    decoders
+        Input topic → decoder, in rank order.
+    changelog, changes, dead_letters
+        Output topics.
+    dead_partitions
+        Partition count of the dead-letter topic.
+    source
+        CloudEvents source of the changes.
+    clock, pace, digests
+        See there.
+    connection
+        How producers connect.
+    transaction_ms
+        Transaction timeout.
+    """
+
+    app: str
+    decoders: Mapping[str, Decoder]
+    changelog: str
+    changes: str
+    dead_letters: str
+    dead_partitions: int
+    source: str
+    clock: Clock
+    pace: Pace
+    digests: Digests
+    connection: Mapping[str, object]
+    transaction_ms: int = 60_000
+
+
+class Ownership:
+    """The partitions this worker owns.
+
+    Parameters
+    ----------
+    app
+        The Faust app (its consumer and its table are used).
+    plan
+        How partitions are worked.
+    listener
+        Hears of progress.
+    on_durable
+        Called after each commit with partition and what is durable.
+    now
+        Wall clock, ms.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        plan: Plan,
+        listener: Listener,
+        on_durable: Callable[[int, Durable], None],
+        now: Callable[[], Instant],
+    ) -> None:
+        self._app = app
+        self._plan = plan
+        self._listener = listener
+        self._on_durable = on_durable
+        self._now = now
+        self._round = 0
+        self._producers: dict[int, PartitionProducer] = {}
+        self.partitions: dict[int, OwnedPartition] = {}
+
+    def accept(self, topic: str, chunk: Chunk) -> None:
+        """Hand a chunk to its partition; one that is not owned (yet, any more) is dropped.
+
+        Nothing is lost by that: a takeover seeks to the position record.
+        """
+        partition = self.partitions.get(chunk.partition)
+        if partition is not None:
+            partition.accept(topic, chunk)
+
+    # ---- taking over
+
+    async def open(self, numbers: Collection[int], generation: int) -> None:
+        """Open the producers of the assigned partitions: from here on nobody else can commit.
+
+        Raises
+        ------
+        ProducerFailed
+            When the broker does not answer in time.
+        """
+        self._round += 1
+        await self._abandon(list(self._producers))
+        if generation != self._app.consumer_generation_id:
+            return
+        plan = self._plan
+        opening = {
+            number: PartitionProducer(f"{plan.app}-{number}", plan.connection, plan.transaction_ms)
+            for number in numbers
+        }
+        self._producers = opening
+        await asyncio.gather(*[producer.open() for producer in opening.values()])
+
+    async def take(self, numbers: Collection[int]) -> None:
+        """Check, seek and start the recovered partitions.
+
+        Raises
+        ------
+        DeliveryError
+            When going on could lose or repeat something.
+        """
+        this_round = self._round
+        topics = list(self._plan.decoders)
+        tps = [TP(topic, number) for topic in topics for number in sorted(numbers)]
+        if not tps:
+            return
+        try:
+            logs = await self._logs(tps)
+            if this_round != self._round:
+                return  # revoked again meanwhile
+            seeks: dict[TP, tuple[int, int]] = {}
+            for number in sorted(numbers):
+                seeks.update(self._prepare(number, {t: logs[TP(t, number)] for t in topics}))
+            await self._app.consumer.seek_to(seeks)
+        except IllegalStateError:
+            if this_round == self._round:
+                raise
+            return
+        if this_round == self._round:
+            for number in numbers:
+                self._start(number)
+
+    async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:
+        reader = self._app.consumer
+        ranges = await reader.log_range(tps)
+        committed = await asyncio.gather(*[reader.committed(tp) for tp in tps])
+        ids = self._plan.digests.topic_ids
+        return {
+            tp: InputLog(*ranges[tp], ids.get(tp.topic, ""), offset)
+            for tp, offset in zip(tps, committed, strict=True)
+        }
+
+    def _prepare(self, number: int, logs: Mapping[str, InputLog]) -> dict[TP, tuple[int, int]]:
+        """Build a partition's lane and return the seeks it needs, each in an epoch of its own."""
+        state = self._app.ledger.state(number)
+        positions = starting_positions(number, state.record, state.engine.customers, logs)
+        epochs = {topic: self._app.consumer.new_epoch() for topic in logs}
+        plan = self._plan
+        self.partitions[number] = OwnedPartition(
+            number,
+            state.engine,
+            Lane(positions, epochs),
+            plan.clock,
+            plan.decoders,
+            self._app.consumer,
+            plan.pace,
+            plan.digests,
+            self._listener,
+            0 if state.record is None else state.record.clock,
+        )
+        return {TP(t, number): (positions[t].offset, epochs[t]) for t in logs}
+
+    def _start(self, number: int) -> None:
+        plan, partition = self._plan, self.partitions[number]
+        target = Target(
+            number,
+            plan.changelog,
+            plan.changes,
+            plan.dead_letters,
+            number % plan.dead_partitions,
+            plan.source,
+        )
+
+        def durable(what: Durable) -> None:
+            state = self._app.ledger.state(number)
+            state.record, state.offset = what.record, what.offset
+            self._app.consumer.durable(ack_positions(what.record, number))
+            self._on_durable(number, what)
+            partition.nudge()
+
+        partition.start(
+            Effects(
+                partition.engine,
+                self._producers[number],
+                target,
+                partition.describe,
+                self._now,
+                durable,
+            )
+        )
+
+    # ---- letting go
+
+    async def release(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Let all partitions go: wait bounded for their commits, drop what is not committed.
+
+        A partition whose state is exactly what is committed keeps it: if it comes back to this
+        process, recovery only reads on.
+        """
+        self._round += 1
+        owned, self.partitions = self.partitions, {}
+        quiet = await asyncio.gather(*[p.quiesce(timeout) for p in owned.values()])
+        for number, settled in zip(owned, quiet, strict=True):
+            if not settled:
+                self._app.ledger.drop(number)
+        await self._abandon(list(self._producers))
+
+    async def _abandon(self, numbers: Sequence[int]) -> None:
+        gone = [self._producers.pop(number) for number in numbers]
+        await asyncio.gather(*[producer.abandon() for producer in gone])

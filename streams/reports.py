@@ -1,0 +1,69 @@
+"""Tell of the partitions' progress: logs, counters and the cache's queue.
+
+Responsible for turning what happened into what others see. Must not influence what happens, except
+that a failed partition stops the worker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.vocabulary import Instant
+    from streams.clock import Reading
+    from streams.effects import Durable
+    from streams.lanes import Cut, Verdict
+    from streams.ports import Judged
+    from streams.sinks.redis_cache import ProfileCache
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Reports:
+    """Hears of progress; see `streams.partition.Listener`.
+
+    Parameters
+    ----------
+    fail
+        Stops the worker.
+    cache
+        Where profiles go; None: nowhere.
+    """
+
+    def __init__(self, fail: Callable[[Exception], None], cache: ProfileCache | None) -> None:
+        self._fail = fail
+        self._cache = cache
+        self.events = 0
+        self.transactions = 0
+
+    def applied(self, partition: int, cut: Cut, judged: Judged, seconds: float) -> None:
+        """Count facts."""
+        del partition, judged, seconds
+        self.events += len(cut.run)
+
+    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
+        """Count deadlines."""
+
+    def settled(self, partition: int, instant: Instant) -> None:
+        """Publish the clock."""
+        if self._cache is not None:
+            self._cache.settled(partition, instant)
+
+    def durable(self, partition: int, what: Durable) -> None:
+        """Queue profiles behind what is durable."""
+        self.transactions += 1
+        if self._cache is not None:
+            self._cache.durable(partition, what)
+
+    def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
+        """Tell that a range did not chain; it is read again."""
+        _log.warning("continuity", partition=partition, topic=topic, verdict=verdict.value)
+
+    def failed(self, partition: int, error: Exception) -> None:
+        """Stop the worker."""
+        _log.error("partition failed", partition=partition)
+        self._fail(error)

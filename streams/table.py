@@ -1,0 +1,174 @@
+"""Keep the ledgers of the owned partitions as one Faust table.
+
+Responsible for reading them back from the changelog and for dropping them. Must not write the
+changelog (`streams.effects` does, in transactions), and must never raise inside Faust's recovery,
+which would wait for ever: errors are remembered and stop the worker loudly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from faust.tables.table import Table
+from faust.types import TP
+
+from schemas.errors import ChangelogCorrupt, ContinuityBroken
+from streams import position
+from streams.position import POSITION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from faust.types import EventT
+
+    from streams.delivery.scheduler import Chunk
+    from streams.ports import PartitionEngine
+    from streams.position import PositionRecord
+
+RECOVERY_BUFFER: Final = 4
+"""Chunks Faust gathers before it hands them over; 1 takes another, broken path in Faust."""
+
+
+class PartitionState:
+    """What is known of one partition: its engine and how far its changelog is contained in it.
+
+    Attributes
+    ----------
+    engine
+        The rows.
+    record
+        The latest position record; None before the first.
+    offset
+        Last changelog offset whose record is contained; None when nothing was read or written.
+    read
+        Next changelog offset expected from recovery; None before its first chunk.
+    restored
+        Rows taken back, for the log.
+    """
+
+    __slots__ = ("engine", "offset", "read", "record", "restored")
+
+    def __init__(self, engine: PartitionEngine) -> None:
+        self.engine = engine
+        self.record: PositionRecord | None = None
+        self.offset: int | None = None
+        self.read: int | None = None
+        self.restored = 0
+
+    def load(self, chunk: Chunk) -> None:
+        """Take a chunk of the changelog.
+
+        Raises
+        ------
+        ContinuityBroken
+            When changelog offsets are missing in front of it.
+        """
+        if self.read is not None and chunk.begin > self.read:
+            raise ContinuityBroken(
+                f"{chunk.topic}, partition {chunk.partition}: expected offset {self.read} next, got "
+                f"{chunk.begin}; restart the worker, it reads the changelog anew"
+            )
+        records = chunk.records
+        if self.read is not None and chunk.begin < self.read:
+            records = [record for record in records if record.offset >= (self.read or 0)]
+        self._load([record.key for record in records], [record.value for record in records])
+        self.read = max(chunk.end, self.read or 0)
+        self.offset = self.read - 1
+
+    def _load(self, keys: list[bytes | None], values: list[bytes | None]) -> None:
+        rows: dict[bytes, bytes] = {}
+        for key, value in zip(keys, values, strict=True):
+            if key == POSITION_KEY and value is not None:
+                self.record = position.read(value)
+            elif key is None or value is None:
+                self._refuse(key)
+            else:
+                rows[key] = value
+        if rows:
+            self.engine.load_rows(list(rows), list(rows.values()))
+            self.restored += len(rows)
+
+    def _refuse(self, key: bytes | None) -> None:
+        what = "a record without a key" if key is None else "a tombstone"
+        raise ChangelogCorrupt(
+            f"expected rows and positions in the changelog, got {what}; nothing else may write to "
+            "this topic: restore it from a backup"
+        )
+
+
+class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
+    """The ledgers as a Faust table; Faust's own store stays empty.
+
+    Parameters
+    ----------
+    app
+        The Faust app; see `streams.app`.
+    new_engine
+        Makes the empty engine of a partition.
+    """
+
+    def __init__(
+        self, app: Any, *, new_engine: Callable[[], PartitionEngine], **kwargs: Any
+    ) -> None:
+        super().__init__(app, recovery_buffer_size=RECOVERY_BUFFER, **kwargs)
+        self.states: dict[int, PartitionState] = {}
+        self._new_engine = new_engine
+
+    def state(self, partition: int) -> PartitionState:
+        """Return the state of a partition, an empty one for a new partition."""
+        found = self.states.get(partition)
+        if found is None:
+            found = self.states[partition] = PartitionState(self._new_engine())
+        return found
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition, and let Faust's recovery forget it, too.
+
+        Recovery keeps the offset it had reached otherwise, and reads nothing the next time.
+        """
+        self.states.pop(partition, None)
+        self.app.tables.recovery.revoke(TP(self.changelog_topic_name, partition))
+
+    # ---- what Faust calls
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return the changelog offset from which recovery goes on; None: from the start."""
+        found = self.states.get(tp.partition)
+        return None if found is None else found.offset
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Take chunks read by recovery; never raises."""
+        for event in batch:
+            if self.app.failure is not None:
+                return
+            try:
+                self.state(event.message.partition).load(event.value)
+            except Exception as error:  # noqa: BLE001 - raised here, it would hang the recovery
+                self.app.fail(error)
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,
+    ) -> None:
+        """Fence the previous owners before recovery reads the changelog."""
+        del assigned, revoked, newly_assigned
+        name = self.changelog_topic_name
+        actives = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == name}
+        for partition in list(self.states):
+            if partition not in actives:
+                self.drop(partition)
+            else:  # kept: read on behind what it contains
+                self.states[partition].read = self.states[partition].offset
+        await self.app.ownership.open(actives, generation_id)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Take over the recovered partitions; errors are not raised, Faust would not look."""
+        del standby_tps
+        if self.app.failure is None:
+            try:
+                await self.app.ownership.take({tp.partition for tp in active_tps})
+            except Exception as error:  # noqa: BLE001
+                self.app.fail(error)
