@@ -53,7 +53,9 @@ def find_mismatches(folder: Path, hashes: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def ensure_jars(say: Callable[[str], None], root: Path | None = None) -> Path:
+def ensure_jars(
+    say: Callable[[str], None], root: Path | None = None, listed: Path = HASHES
+) -> Path:
     """Return the folder of verified jars, building it first when it is not there.
 
     Parameters
@@ -62,6 +64,8 @@ def ensure_jars(say: Callable[[str], None], root: Path | None = None) -> Path:
         Told in words what takes long.
     root
         Folder to build in; ``kafka`` in `home()` when absent.
+    listed
+        File with the name and hash of every jar.
 
     Returns
     -------
@@ -75,9 +79,9 @@ def ensure_jars(say: Callable[[str], None], root: Path | None = None) -> Path:
         When the jars cannot be fetched, or are not those the hashes name.
     """
     root = home() / "kafka" if root is None else root
-    hashes = read_hashes()
+    hashes = read_hashes(listed)
     # A new list of hashes means a new folder: a broker that runs keeps its jars.
-    folder = root / hashlib.sha256(HASHES.read_bytes()).hexdigest()[:12]
+    folder = root / _sha256(listed)[:12]
     if folder.is_dir():
         problems = find_mismatches(folder, hashes)
         if not problems:
@@ -106,7 +110,7 @@ def _build(
             break
         if attempt == _ATTEMPTS:
             message = (
-                f"expected to fetch the Kafka jars which {HASHES.name} lists, but\n  {problem}\n"
+                f"expected to fetch the Kafka jars as they are listed, but\n  {problem}\n"
                 "Nothing was installed. Check the network, or whether a proxy or mirror delivers "
                 "other files, and run the command again."
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # One fixed id: the broker is local, and data of one directory is never mixed with another's.
 _CLUSTER_ID: Final = "cmV3YWtlLWxvY2FsLWthZg"
-_FORMAT_SECONDS: Final = 60
+_FORMAT_SECONDS: Final = 120
 _JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 _LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -91,7 +91,7 @@ class KafkaServer:
 
     name: ClassVar[str] = "kafka"
     ports_needed: ClassVar[int] = 2
-    start_seconds: ClassVar[float] = 60.0
+    start_seconds: ClassVar[float] = 120.0
     stop_seconds: ClassVar[float] = 20.0
 
     def prepare(self, directory: Path, ports: list[int]) -> list[str | Path]:

@@ -1,0 +1,94 @@
+"""Give every test what it may need: real servers, a clean environment, and a seed that is printed.
+
+A test that asks for `kafka`, `redis_url` or `spare_servers` gets a real server and the marker
+`server`; nothing here ever skips, so a run without servers is one with ``-m "not server"``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from streams.local import LocalServers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
+
+# Deadlines measure the machine, which is shared; the timeout of a test bounds it anyway.
+settings.register_profile("quick", print_blob=True, deadline=None, max_examples=60)
+settings.register_profile("thorough", print_blob=True, deadline=None, max_examples=2_000)
+settings.load_profile("quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose a seed that can be printed, where none was given."""
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Print how to run this very run again."""
+    return f"repeat with: --hypothesis-seed={config.getoption('hypothesis_seed')}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that need servers by what they ask for, so that none can be forgotten."""
+    for item in items:
+        if _SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run in which not one test ran to its end."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly:
+        passed = reporter.stats.get("passed", ()) if reporter else ()
+        if not passed:
+            reporter.write_line("no test has passed: nothing was proved", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep exported REWAKE_ variables out of the tests."""
+    for name in [name for name in os.environ if name.startswith("REWAKE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
+    """Hold the servers of the run; each starts when it is first asked for."""
+    servers = LocalServers(tmp_path_factory.mktemp("servers"), print)
+    try:
+        yield servers
+    finally:
+        servers.down()
+
+
+@pytest.fixture(scope="session")
+def kafka(_servers: LocalServers) -> str:
+    """Give the bootstrap address of a Kafka shared by the run: use topics of your own."""
+    return _servers.start("kafka")
+
+
+@pytest.fixture(scope="session")
+def redis_url(_servers: LocalServers) -> str:
+    """Give the URL of a Redis shared by the run: use keys of your own."""
+    return _servers.start("redis")
+
+
+@pytest.fixture(scope="session")
+def spare_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
+    """Give a Kafka and a Redis which a test may kill, stop or freeze, and has to start again."""
+    servers = LocalServers(tmp_path_factory.mktemp("spare"), print)
+    try:
+        servers.up()
+        yield servers
+    finally:
+        servers.down()
