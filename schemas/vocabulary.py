@@ -1,13 +1,12 @@
 """Name the kinds of numbers that travel between the packages.
 
 Responsible for the type aliases, the two closed enumerations every layer shares (kinds of fact and
-causes of change) and the 64-bit digest under which ids are remembered. Must not know any format.
+causes of change). Must not know any format.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from hashlib import blake2b
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -62,31 +61,3 @@ class Cause(IntEnum):
 
 CAUSE_WORDS: tuple[str, ...] = tuple(cause.name.lower() for cause in Cause)
 """The word of each cause, by its number."""
-
-
-def digest64(text: str | bytes) -> int:
-    """Digest an id to a signed 64-bit integer that is never 0.
-
-    Parameters
-    ----------
-    text
-        The id; a string counts as its UTF-8 bytes.
-
-    Returns
-    -------
-    int
-        First 8 bytes of blake2b-64, little endian, signed. 0 stands for "no id" in the rows, so a
-        digest that happens to be 0 becomes 1.
-
-    Raises
-    ------
-    UnicodeEncodeError
-        When the string holds a lone surrogate; decoders refuse those before.
-
-    Examples
-    --------
-    >>> digest64("o-1") == digest64(b"o-1") != digest64("o-2")
-    True
-    """
-    data = text.encode() if isinstance(text, str) else text
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little", signed=True) or 1

@@ -16,7 +16,8 @@ from schemas import events
 from schemas.errors import Reason, Rejected
 from schemas.events import MAX_EVENT_BYTES, Cancel, Engagement, Order, Refund
 from schemas.instants import EARLIEST, LATEST, format_instant, parse_instant
-from schemas.vocabulary import Kind, digest64
+from schemas.vocabulary import Kind
+from streams.digests import digests_of
 from streams.partitioner import partitions_of
 from streams.runs import NEVER, Run
 
@@ -95,7 +96,7 @@ class Decoder:
         run.ts = _instants([fact.ts for fact in facts], horizon, rejections)
         run.keys = run.ts
         run.event_ids = [fact.event_id for fact in facts]
-        run.event = np.fromiter(map(digest64, run.event_ids), np.int64, size)
+        run.event = digests_of(run.event_ids)
         run.kind = np.full(size, Kind.ENGAGEMENT, np.int8)
         run.amount = np.zeros(size, np.int64)
         run.order = np.zeros(size, np.int64)
@@ -172,10 +173,10 @@ class Decoder:
         kinds, amounts, orders = [], [], []
         to_minor = self._to_minor
         for index, fact in enumerate(facts):
-            amount = order = 0
+            amount, order = 0, ""
             kind = _KINDS[type(fact)]
             if index not in run.rejections:
-                order = digest64(fact.order_id) if fact.order_id else 0  # type: ignore[union-attr]
+                order = fact.order_id or ""  # type: ignore[union-attr]
                 if kind <= Kind.REFUND:
                     try:
                         amount = to_minor(fact.amount, fact.currency)  # type: ignore[union-attr]
@@ -186,7 +187,7 @@ class Decoder:
             orders.append(order)
         run.kind = np.array(kinds, np.int8)
         run.amount = np.array(amounts, np.int64)
-        run.order = np.array(orders, np.int64)
+        run.order = digests_of(orders)
 
 
 _KINDS: Final[dict[type, int]] = {

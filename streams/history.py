@@ -1,7 +1,7 @@
 """Read files of history into facts: CSV or JSON lines, plain or gzipped.
 
-Responsible for the columns of a history file, for counting what cannot be taken, and for the order in which facts are
-judged. It must not decide about customers, and must not know Kafka.
+Responsible for the columns of a history file, for counting what cannot be taken, and for the order
+in which facts are judged. It must not decide about customers, and must not know Kafka.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import csv
 import gzip
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from schemas.errors import Reason, Rejected, UsageError
 from schemas.instants import parse_replay_instant
-from schemas.vocabulary import Instant, Kind, Minor, digest64
+from schemas.vocabulary import Instant, Kind, Minor
 from segmenters.batch import EventBatch
-from segmenters.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from segmenters.rules import Rules
+from streams.digests import digests_of
 
 KINDS: Final = {
     "purchase": Kind.ORDER,
@@ -58,7 +62,7 @@ class Fact(NamedTuple):
 
 
 class History(NamedTuple):
-    """What files hold: facts in order, each event once, and how many rows were not taken, by reason."""
+    """What files hold: facts in order, each once, and how many rows were not taken, by reason."""
 
     facts: list[Fact]
     skipped: Counter[str]
@@ -74,8 +78,9 @@ def read_history(
     Parameters
     ----------
     paths
-        CSV files with a header, or files of JSON objects (``.jsonl``, ``.ndjson``), each also as ``.gz``. Columns
-        ``customer_id, ts, type, amount[, ref, order_id, kind, currency]``; further ones are ignored.
+        CSV files with a header, or files of JSON objects (``.jsonl``, ``.ndjson``), each also as
+        ``.gz``. Columns ``customer_id, ts, type, amount[, ref, order_id, kind, currency]``; further
+        ones are ignored.
     rules
         Gives the base currency and the rates.
     progress
@@ -125,8 +130,8 @@ def read_fact(row: Mapping[str, Any], rules: Rules) -> Fact:
     Examples
     --------
     >>> from segmenters.rules import defaults
-    >>> row = {"customer_id": "17850", "ts": "2010-12-01T08:26:00Z", "type": "refund", "amount": "-9.50", "ref": "C1"}
-    >>> fact = read_fact(row, defaults())
+    >>> row = {"customer_id": "17850", "ts": "2010-12-01T08:26:00Z", "type": "refund"}
+    >>> fact = read_fact(row | {"amount": "-9.50", "ref": "C1"}, defaults())
     >>> fact.kind.name, fact.amount, fact.ref
     ('REFUND', 950, 'C1')
     """
@@ -163,8 +168,8 @@ def to_batch(facts: Sequence[Fact], rules: Rules) -> EventBatch:
         [fact.ts for fact in facts],
         [fact.kind for fact in facts],
         [fact.amount for fact in facts],
-        [digest64(fact.order) if fact.order else 0 for fact in facts],
-        [digest64(fact.ref) if fact.ref else 0 for fact in facts],
+        digests_of([fact.order for fact in facts]),
+        digests_of([fact.ref for fact in facts]),
         [not fact.engagement or fact.engagement in qualifying for fact in facts],
         [fact.ref or None for fact in facts],
     )
