@@ -17,7 +17,7 @@ from schemas.errors import Rejected
 from schemas.instants import format_instant, parse_instant
 from schemas.vocabulary import MS_PER_DAY, Instant
 
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": MS_PER_DAY}
 
 

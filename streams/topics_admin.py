@@ -131,16 +131,19 @@ def connect(settings: Settings) -> Iterator[KafkaAdminClient]:
             request_timeout_ms=_REQUEST_MS,
             **settings.kafka_security(),
         )
-        try:
-            yield client
-        finally:
-            client.close()
     except KafkaError as error:
         message = (
             f"expected Kafka at {settings.kafka} to answer, got {error}; is it up (`rewake local "
             "up`), and is REWAKE_KAFKA right?"
         )
         raise RewakeError(message) from error
+    try:
+        yield client
+    except KafkaError as error:
+        message = f"expected Kafka at {settings.kafka} to do what was asked, it said: {error}"
+        raise RewakeError(message) from error
+    finally:
+        client.close()
 
 
 def create(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[str]:
@@ -156,28 +159,24 @@ def create(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[str]:
     RewakeError
         When the broker refuses one.
     """
-    present = set(admin.list_topics())
-    missing = {
-        wanted.topic.name: {
-            "num_partitions": wanted.partitions,
-            "replication_factor": wanted.replication,
-            "configs": wanted.configs,
+    wanted = {
+        entry.topic.name: {
+            "num_partitions": entry.partitions,
+            "replication_factor": entry.replication,
+            "configs": entry.configs,
         }
-        for wanted in plans
-        if wanted.topic.name not in present
+        for entry in plans
     }
-    if not missing:
-        return []
-    answer = admin.create_topics(missing, raise_errors=False)
-    # Somebody else may have made one since we looked; that is as good.
-    fine = {0, TopicAlreadyExistsError.errno}
-    refused = [entry for entry in answer["topics"] if entry["error_code"] not in fine]
-    if refused:
-        first = refused[0]
-        message = f"expected Kafka to create {first['name']}, it said: {first['error_message']}"
-        raise RewakeError(message)
-    admin.wait_for_topics(list(missing))
-    return list(missing)
+    # Asking for all and not first for the list: only the controller knows what exists by now.
+    answer = admin.create_topics(wanted, raise_errors=False)
+    codes = {entry["name"]: entry["error_code"] for entry in answer["topics"]}
+    for entry in answer["topics"]:
+        if entry["error_code"] not in {0, TopicAlreadyExistsError.errno}:
+            said = entry["error_message"]
+            message = f"expected Kafka to create {entry['name']}, it said: {said}"
+            raise RewakeError(message)
+    admin.wait_for_topics(list(wanted))
+    return [name for name in wanted if codes[name] == 0]
 
 
 def diff(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[Difference]:

@@ -1,0 +1,40 @@
+"""Run the installed command as its users do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+REWAKE = Path(sys.executable).with_name("rewake")
+
+
+class Rewake(Protocol):
+    """A call of the command with variables besides its words."""
+
+    def __call__(self, *words: str, **variables: str) -> CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def rewake(tmp_path: Path) -> Rewake:
+    """Give a function that runs `rewake` in an empty folder and returns how it ended."""
+
+    def run(*words: str, **variables: str) -> CompletedProcess[str]:
+        environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **variables}
+        return subprocess.run(
+            [REWAKE, *words],
+            env=environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+
+    return run
