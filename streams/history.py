@@ -1,30 +1,29 @@
-"""Read files of history into facts: CSV or JSON lines, plain or gzipped.
+"""Read files of history into facts.
 
-Responsible for the columns of a history file, for counting what cannot be taken, and for the order
-in which facts are judged. It must not decide about customers, and must not know Kafka.
+Responsible for the columns of a history, for counting what cannot be taken, and for the order in
+which facts are judged. It must not decide about customers, and must not know Kafka.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
+import numpy as np
 
-from schemas.errors import Reason, Rejected, UsageError
+from schemas.errors import Reason, Rejected
 from schemas.instants import parse_replay_instant
 from schemas.vocabulary import Instant, Kind, Minor
 from segmenters.batch import EventBatch
+from streams.digests import digests_of
+from streams.rows import read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from segmenters.rules import Rules
-from streams.digests import digests_of
+    from streams.rows import Row
 
 KINDS: Final = {
     "purchase": Kind.ORDER,
@@ -33,8 +32,11 @@ KINDS: Final = {
     "cancel": Kind.CANCEL,
     "engagement": Kind.ENGAGEMENT,
 }
+"""What column ``type`` may say."""
+
 REQUIRED: Final = ("customer_id", "ts", "type")
-_REPORT_EVERY: Final = 1 << 16
+DUPLICATE: Final = "duplicate"
+"""Counted like a reason: the row was there before, in this file or in another."""
 
 
 class Fact(NamedTuple):
@@ -62,10 +64,21 @@ class Fact(NamedTuple):
 
 
 class History(NamedTuple):
-    """What files hold: facts in order, each once, and how many rows were not taken, by reason."""
+    """What files hold.
+
+    Attributes
+    ----------
+    facts
+        In the order in which they are judged, each event once.
+    skipped
+        Reason → how many rows were not taken.
+    first_skipped
+        Reason → the first such row in words: file, row, what is wrong.
+    """
 
     facts: list[Fact]
     skipped: Counter[str]
+    first_skipped: dict[str, str]
 
 
 def read_history(
@@ -92,34 +105,23 @@ def read_history(
         When a file cannot be read or lacks a column.
     """
     skipped: Counter[str] = Counter()
+    first: dict[str, str] = {}
     facts: list[Fact] = []
-    whole = sum(_size(path) for path in paths)
-    before = 0
-    for path in paths:
-        with path.open("rb") as raw:
-            for number, row in enumerate(_rows(path, raw)):
-                try:
-                    facts.append(read_fact(row, rules))
-                except Rejected as why:
-                    skipped[why.reason] += 1
-                if number % _REPORT_EVERY == 0:
-                    progress(before + raw.tell(), whole)
-        before += _size(path)
-    progress(whole, whole)
+    for row in read_rows(paths, REQUIRED, progress):
+        try:
+            facts.append(read_fact(_cells(row), rules))
+        except Rejected as why:
+            skipped[why.reason] += 1
+            if why.reason not in first:
+                first[why.reason] = f"{row.path}, row {row.number}: {why.detail}"
     facts.sort()
-    seen: set[tuple[str, str]] = set()
-    unique = []
-    for fact in facts:
-        if fact.ref:
-            if (fact.customer, fact.ref) in seen:
-                skipped["duplicate"] += 1
-                continue
-            seen.add((fact.customer, fact.ref))
-        unique.append(fact)
-    return History(unique, skipped)
+    unique = _first_of_each(facts)
+    if len(unique) < len(facts):
+        skipped[DUPLICATE] = len(facts) - len(unique)
+    return History(unique, skipped, first)
 
 
-def read_fact(row: Mapping[str, Any], rules: Rules) -> Fact:
+def read_fact(cells: Mapping[str, Any], rules: Rules) -> Fact:
     """Read one row.
 
     Raises
@@ -131,89 +133,78 @@ def read_fact(row: Mapping[str, Any], rules: Rules) -> Fact:
     --------
     >>> from segmenters.rules import defaults
     >>> row = {"customer_id": "17850", "ts": "2010-12-01T08:26:00Z", "type": "refund"}
-    >>> fact = read_fact(row | {"amount": "-9.50", "ref": "C1"}, defaults())
+    >>> fact = read_fact({**row, "amount": "-9.50", "ref": "C1"}, defaults())
     >>> fact.kind.name, fact.amount, fact.ref
     ('REFUND', 950, 'C1')
     """
-    customer = _text(row, "customer_id")
+    customer = text_of(cells, "customer_id")
     if not customer:
         raise Rejected(Reason.MISSING_CUSTOMER, "customer_id: expected an id, got none")
-    kind = KINDS.get(_text(row, "type"))
+    kind = KINDS.get(text_of(cells, "type"))
     if kind is None:
-        wanted = ", ".join(KINDS)
-        raise Rejected(Reason.UNKNOWN_TYPE, f"type: expected {wanted}, got {_text(row, 'type')!r}")
+        wanted, got = ", ".join(KINDS), repr(text_of(cells, "type"))
+        raise Rejected(Reason.UNKNOWN_TYPE, f"type: expected {wanted}, got {got}")
     amount = 0
-    if kind in (Kind.ORDER, Kind.REFUND):
-        written = _text(row, "amount")
+    if kind in {Kind.ORDER, Kind.REFUND}:
+        written = text_of(cells, "amount")
         if kind == Kind.REFUND:
             written = written.removeprefix("-")
-        currency = _text(row, "currency") or rules.engine.base_currency
+        currency = text_of(cells, "currency") or rules.engine.base_currency
         amount = rules.currencies.to_minor(written, currency)
     return Fact(
-        parse_replay_instant(_text(row, "ts")),
+        parse_replay_instant(text_of(cells, "ts")),
         kind,
-        _text(row, "ref"),
+        text_of(cells, "ref"),
         customer,
         amount,
-        _text(row, "order_id"),
-        _text(row, "kind"),
+        text_of(cells, "order_id"),
+        text_of(cells, "kind"),
     )
+
+
+def text_of(cells: Mapping[str, Any], name: str) -> str:
+    """Return a cell as text; empty where there is none.
+
+    Examples
+    --------
+    >>> text_of({"customer_id": 17850}, "customer_id"), text_of({}, "ref")
+    ('17850', '')
+    """
+    value = cells.get(name)
+    return "" if value is None else str(value)
 
 
 def to_batch(facts: Sequence[Fact], rules: Rules) -> EventBatch:
     """Turn facts into the columns the engine takes; an engagement without a kind qualifies."""
     qualifying = rules.qualifying
-    return EventBatch.from_columns(
+    return EventBatch(
         [fact.customer.encode() for fact in facts],
-        [fact.ts for fact in facts],
-        [fact.kind for fact in facts],
-        [fact.amount for fact in facts],
+        np.array([fact.ts for fact in facts], np.int64),
+        np.array([fact.kind for fact in facts], np.int8),
+        np.array([fact.amount for fact in facts], np.int64),
         digests_of([fact.order for fact in facts]),
         digests_of([fact.ref for fact in facts]),
-        [not fact.engagement or fact.engagement in qualifying for fact in facts],
+        np.array(
+            [not fact.engagement or fact.engagement in qualifying for fact in facts], np.bool_
+        ),
         [fact.ref or None for fact in facts],
     )
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise UsageError(f"expected a file of history, got {path}: {error.strerror}") from error
+def _cells(row: Row) -> Mapping[str, Any]:
+    if row.cells is None:
+        raise Rejected(Reason.MALFORMED_JSON, "expected a JSON object in UTF-8")
+    return row.cells
 
 
-def _rows(path: Path, raw: IO[bytes]) -> Iterator[Mapping[str, Any]]:
-    names = path.name.removesuffix(".gz")
-    stream = gzip.open(raw) if path.suffix == ".gz" else raw
-    try:
-        if names.endswith((".jsonl", ".ndjson", ".json")):
-            yield from _objects(stream)
-            return
-        reader = csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-        if missing:
-            got = ", ".join(reader.fieldnames or ()) or "no header"
-            raise UsageError(f"{path}: expected the columns {', '.join(REQUIRED)}, got {got}")
-        yield from reader
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{path}: expected CSV or JSON lines in UTF-8, plain or .gz: {error}"
-        ) from error
-
-
-def _objects(stream: Any) -> Iterator[Mapping[str, Any]]:
-    decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
-    for line in stream:
-        if line.strip():
-            try:
-                yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                yield {
-                    "customer_id": "?",
-                    "type": "?",
-                }  # counted as unknown_type, like any row that says nothing
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None else str(value)
+def _first_of_each(facts: list[Fact]) -> list[Fact]:
+    """Leave out what repeats a (customer, ref); an empty ref repeats nothing."""
+    seen: set[tuple[str, str]] = set()
+    unique = []
+    for fact in facts:
+        if fact.ref:
+            if (fact.customer, fact.ref) in seen:
+                continue
+            seen.add((fact.customer, fact.ref))
+        unique.append(fact)
+    return unique

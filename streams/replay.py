@@ -1,34 +1,52 @@
 """Run a history through the engine without a broker.
 
-Responsible for batching, the end of time, and the order and form of the output lines. It must not decide anything:
-the same engine decides here and in the stream.
+Responsible for batching, the end of time, and the order and form of the output lines. It must not
+decide anything: the same engine decides here and in the stream.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import IO, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from schemas.changes import Change
-from schemas.vocabulary import Instant
 from segmenters.engine import Engine
-from segmenters.rules import Rules
 from streams.history import Fact, to_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from schemas.changes import Change
+    from schemas.vocabulary import Instant
+    from segmenters.rules import Rules
 
 BATCH: Final = 10_000
 
 
 class Summary(NamedTuple):
-    """What a replay did."""
+    """What a replay did.
 
-    events: int
+    Attributes
+    ----------
+    facts
+        How many were applied.
+    left_out
+        How many lie beyond the end of time.
+    customers
+        How many the engine knows in the end.
+    moves
+        (system, from, to) → changes.
+    until
+        The end of time; None without facts.
+    """
+
+    facts: int
+    left_out: int
     customers: int
-    changes: Counter[tuple[str, str | None, str]]
-    until: Instant
+    moves: Counter[tuple[str, str | None, str]]
+    until: Instant | None
 
 
 def replay(
@@ -46,8 +64,8 @@ def replay(
     rules
         The rules in force.
     until
-        The end of time: later facts are left out, and deadlines up to and including it fire. By default the largest
-        ts.
+        The end of time: later facts are left out, and deadlines up to and including it fire. By
+        default the largest ts.
     progress
         Called with facts applied and facts in all.
 
@@ -56,30 +74,30 @@ def replay(
     >>> from schemas.vocabulary import Kind
     >>> from segmenters.rules import loads
     >>> day = 86_400_000
-    >>> facts = [Fact(10_000 * day, Kind.ORDER, "1", "c", 500, "", ""), Fact(10_100 * day, Kind.ORDER, "2", "c", 500, "", "")]
+    >>> one = Fact(10_000 * day, Kind.ORDER, "1", "c", 500, "", "")
+    >>> facts = [one, one._replace(ts=10_100 * day, ref="2")]
     >>> changes, _ = replay(facts, loads("[systems.lifecycle]"))
     >>> [change.to for change in changes]
     ['new', 'active', 'silent', 'reactivated']
     """
+    given = len(facts)
     if until is not None:
         facts = [fact for fact in facts if fact.ts <= until]
+    elif facts:
+        until = max(fact.ts for fact in facts)
     engine = Engine(rules)
     changes: list[Change] = []
     done = 0
     for chunk in _chunks(facts):
-        batch = to_batch(chunk, rules)
-        changes += [change for _, change in engine.apply(batch).build_changes(chunk[-1].ts)]
+        outcome = engine.apply(to_batch(chunk, rules))
+        changes += [change for _, change in outcome.build_changes(chunk[-1].ts)]
         done += len(chunk)
         progress(done, len(facts))
-    end = until if until is not None else max((fact.ts for fact in facts), default=0)
-    more = True
-    while more:
-        outcome = engine.tick(end, inclusive=True)
-        changes += [change for _, change in outcome.build_changes(end)]
-        more = outcome.more
+    if until is not None:
+        changes += _let_time_pass(engine, until)
     changes.sort(key=lambda change: (change.at, change.customer_id.encode(), change.sequence))
     moves = Counter((change.system, change.from_, change.to) for change in changes)
-    return changes, Summary(done, engine.customers, moves, end)
+    return changes, Summary(done, given - done, engine.customers, moves, until)
 
 
 def write_lines(changes: Sequence[Change], out: IO[bytes]) -> None:
@@ -90,6 +108,17 @@ def write_lines(changes: Sequence[Change], out: IO[bytes]) -> None:
         encode(change, buffer)
         buffer += b"\n"
         out.write(buffer)
+
+
+def _let_time_pass(engine: Engine, until: Instant) -> list[Change]:
+    """Fire every deadline up to and including the end."""
+    changes: list[Change] = []
+    more = True
+    while more:
+        outcome = engine.tick(until, inclusive=True)
+        changes += [change for _, change in outcome.build_changes(until)]
+        more = outcome.more
+    return changes
 
 
 def _chunks(facts: Sequence[Fact]) -> Iterator[list[Fact]]:
