@@ -16,7 +16,7 @@ from schemas import dead_letters
 from schemas.changes import cloudevent_headers, encode
 from schemas.dead_letters import Origin
 from streams import position
-from streams.delivery.producer import Outgoing
+from streams.delivery.producer import NO_HEADERS
 from streams.position import POSITION_KEY
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from schemas.changes import Change
     from schemas.vocabulary import Instant
-    from streams.delivery.producer import PartitionProducer
+    from streams.delivery.producer import Outgoing, PartitionProducer
     from streams.lanes import Letter
     from streams.ports import Judged, PartitionEngine
     from streams.position import PositionRecord
@@ -194,9 +194,9 @@ class Effects:
         pending, self._pending = self._pending, _Pending()
         rows = _union(pending.dirty)
         record, settled = self._describe()
-        changelog = [Outgoing(key, value) for key, value in self._engine.dump_rows(rows)]
+        changelog = [(key, value, NO_HEADERS) for key, value in self._engine.dump_rows(rows)]
         # Last, so that whoever has read the position has read all rows before it.
-        changelog.append(Outgoing(POSITION_KEY, position.write(record)))
+        changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         target = self._target
         offsets = await self._producer.transact([
             (target.changelog, target.partition, changelog),
@@ -212,7 +212,7 @@ class Effects:
     def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
         source = self._target.source
         return [
-            Outgoing(key, encode(change), cloudevent_headers(change, source))
+            (key, encode(change), cloudevent_headers(change, source))
             for key, change in changes
         ]
 
@@ -227,10 +227,14 @@ def _outgoing(letter: Letter, partition: int, now: Instant) -> Outgoing:
     headers = [(name, content or b"") for name, content in record.headers]
     limit = LETTER_BYTES - len(record.key or b"")
     dead = dead_letters.encode(record.value, headers, letter.why, origin, now, limit=limit)
-    return Outgoing(record.key, dead.value, dead.headers)
+    return record.key, dead.value, dead.headers
 
 
 def _union(rows: list[IntArray]) -> IntArray:
+    """Return each row once; a sort is several times faster here than numpy's hashing `unique`."""
     if not rows:
         return np.empty(0, np.int64)
-    return np.unique(np.concatenate(rows))
+    ordered = np.sort(np.concatenate(rows))
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]

@@ -7,6 +7,7 @@ not know events, engines or topics.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from functools import cached_property
@@ -27,6 +28,9 @@ _log: Final = structlog.get_logger(__name__)
 
 REVOKE_SHARE: Final = 0.6
 """Part of the rebalance timeout that commits may take at a revoke; the rest is for the others."""
+
+COLLECT: Final = (200_000, 20, 50)
+"""Thresholds of the garbage collector: net allocations, then young and middle collections."""
 
 
 class Releasable(Protocol):
@@ -58,6 +62,16 @@ class LaneApp(faust.App):  # type: ignore[misc]
         self._ending: threading.Timer | None = None
         self._crashing: asyncio.Task[None] | None = None
         self.on_end: list[Callable[[], Any]] = []
+
+    async def on_start(self) -> None:
+        """Let the garbage collector look rarely, then start as Faust does.
+
+        Every record is an object it tracks and frees without its help; with Python's thresholds it
+        takes a third of the worker's time to find nothing.
+        """
+        gc.freeze()
+        gc.set_threshold(*COLLECT)
+        await super().on_start()
 
     # ---- what Faust builds
 

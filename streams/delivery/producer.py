@@ -8,7 +8,7 @@ flush. Must not know what the records mean.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
@@ -35,12 +35,8 @@ NO_HEADERS: Final[Headers] = []
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
 
 
-class Outgoing(NamedTuple):
-    """One record to be written; a value of None is a tombstone."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = NO_HEADERS
+Outgoing: TypeAlias = tuple[bytes | None, bytes | None, Headers]
+"""One record to be written: key, value, headers; a value of None is a tombstone."""
 
 
 class PartitionProducer:
@@ -151,20 +147,28 @@ class PartitionProducer:
     def _batches(self, records: Sequence[Outgoing]) -> list[BatchBuilder]:
         if not records:
             return []
-        batch = self._producer.create_batch()
-        full = [batch]
-        append = batch.append
+        batches: list[BatchBuilder] = []
+        count, append = 0, None
         for key, value, headers in records:
-            # No timestamp: the broker's or now, never an instant of the past (retention, rolling).
-            if append(timestamp=None, key=key, value=value, headers=headers) is None:
-                batch = self._producer.create_batch()
-                full.append(batch)
-                append = batch.append
-                append(timestamp=None, key=key, value=value, headers=headers)
-        return full
+            # The C builder itself: `BatchBuilder.append` costs two Python frames a record. No
+            # timestamp: the broker's or now, never an instant of the past (retention, rolling).
+            if append is None or append(count, None, key, value, headers) is None:
+                if batches:
+                    _seal(batches[-1], count)
+                batches.append(self._producer.create_batch())
+                append, count = batches[-1]._builder.append, 0
+                append(count, None, key, value, headers)
+            count += 1
+        _seal(batches[-1], count)
+        return batches
 
     def _failed(self, expected: str, error: BaseException) -> ProducerFailed:
         return ProducerFailed(
             f"expected {expected} ({self.transactional_id}), got {error!r}; its outcome is unknown: "
             "restart the worker, it recovers from the changelog"
         )
+
+
+def _seal(batch: BatchBuilder, count: int) -> None:
+    batch._relative_offset = count
+    batch.close()
