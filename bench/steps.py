@@ -5,6 +5,7 @@ Responsible for the parts the worker is made of; ``bench.worker`` times the whol
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -55,6 +56,8 @@ class _Meter:
 def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
     """Push one partition of a stream through the steps and return what each took."""
     _warm(stream, rules, partition)
+    gc.collect()
+    gc.freeze()  # the stream itself is not the worker's
     meter = _Meter()
     engine = Engine(rules)
     partitions = len(stream.purchases)
