@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle_book import ENGAGEMENT, ORDER, Book, Calendar, Fact, read_book
+from tests.oracle_book import ENGAGEMENT, ORDER, Book, Calendar, Entry, Fact, enter, read_entries
 from tests.oracle_replay import read_replay_csv
 from tests.oracle_systems import WINDOW_DAYS, Life, Lifecycle, MonetaryTier, Rfm
 
@@ -60,6 +60,7 @@ class Customer:
         self.rules = rules
         self.name = name
         self.facts: list[Fact] = []
+        self.entries: list[Entry] = []
         self.book = Book()
         self.life: Life | None = None
         self.told: dict[str, str] = {}
@@ -98,8 +99,9 @@ class Customer:
     def take(self, fact: Fact) -> Book:
         """Add a fact to the list and read the list anew; give the book as it was before."""
         before = self.book
+        self.entries.append(enter(fact, len(self.facts), self.rules.calendar))
         self.facts.append(fact)
-        self.book = read_book(self.facts, self.rules.calendar)
+        self.book = read_entries(self.entries)
         return before
 
     def live_through(self, life: Life | None, before: Book, at: int) -> Life | None:

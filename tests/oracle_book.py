@@ -7,12 +7,13 @@ the engine: it exists so that the engine can be found wrong.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -84,30 +85,35 @@ class Calendar:
         return day + 1 if self.start(day + 1) <= instant else day
 
 
-@dataclass(slots=True, eq=False)
-class Order:
-    """Hold one order, with what its refunds have taken so far."""
+class Order(NamedTuple):
+    """Hold one order; orders sort by (ts, arrival)."""
 
     ts: int
     arrival: int
     amount: int
     order_id: str | None
     day: int
-    refunded: int = 0
 
-    def __lt__(self, other: Order) -> bool:
-        return (self.ts, self.arrival) < (other.ts, other.arrival)
+
+Entry = Order | tuple[Fact, int]
 
 
 @dataclass(slots=True)
 class Book:
-    """Collect what a customer's facts amount to: read with `read_book`."""
+    """Collect what a customer's facts amount to: read with `read_book`.
+
+    `net` holds all net orders, `listed` those that a refund can name, `timed` those whose gaps
+    count, `pace` the orders in `timed` when the thresholds were last fixed; `spend` holds days and
+    minor units, `refunded` what was taken back by the arrival number of its order; `removed` is the
+    order that the very last fact removed.
+    """
 
     net: list[Order] = field(default_factory=list)
     listed: list[Order] = field(default_factory=list)
     timed: list[Order] = field(default_factory=list)
     spend: list[tuple[int, int]] = field(default_factory=list)
     pace: list[Order] = field(default_factory=list)
+    refunded: Counter[int] = field(default_factory=Counter)
     engaged: int | None = None
     removed: Order | None = None
 
@@ -145,22 +151,38 @@ class Book:
 
 def read_book(facts: Sequence[Fact], calendar: Calendar) -> Book:
     """Read all facts, in the order they were applied, into a book."""
+    return read_entries([enter(fact, place, calendar) for place, fact in enumerate(facts)])
+
+
+def enter(fact: Fact, arrival: int, calendar: Calendar) -> Entry:
+    """Give a fact its day, the only thing about it that no other fact can change."""
+    day = calendar.day(fact.ts)
+    if fact.kind == ORDER:
+        return Order(fact.ts, arrival, fact.amount, fact.order_id, day)
+    return fact, day
+
+
+def read_entries(entries: Sequence[Entry]) -> Book:
+    """Read the facts, entered with their days, from the first to the last into a new book."""
     book = Book()
-    for arrival, fact in enumerate(facts):
+    for entry in entries:
+        if isinstance(entry, Order):
+            _add(book, entry)
+            continue
+        fact, day = entry
         book.removed = None
-        if fact.kind == ENGAGEMENT:
-            if fact.qualifies:
-                book.engaged = fact.ts if book.engaged is None else max(book.engaged, fact.ts)
-        elif fact.kind == ORDER:
-            _enter(book, Order(fact.ts, arrival, fact.amount, fact.order_id, calendar.day(fact.ts)))
-        else:
-            _take_back(book, fact, calendar)
+        if fact.kind != ENGAGEMENT:
+            _take_back(book, fact, day)
+        elif fact.qualifies:
+            book.engaged = fact.ts if book.engaged is None else max(book.engaged, fact.ts)
+    if entries and isinstance(entries[-1], Order):
+        book.removed = None
     return book
 
 
-def _enter(book: Book, order: Order) -> None:
+def _add(book: Book, order: Order) -> None:
     net, listed, timed = book.net, book.listed, book.timed
-    if net and order.ts < net[-1].ts:
+    if net and order < net[-1]:
         for orders in (net, listed, timed):
             insort(orders, order)
     else:
@@ -175,18 +197,18 @@ def _enter(book: Book, order: Order) -> None:
     book.pace = timed
 
 
-def _take_back(book: Book, fact: Fact, calendar: Calendar) -> None:
+def _take_back(book: Book, fact: Fact, day: int) -> None:
     named = [o for o in book.listed if fact.order_id is not None and o.order_id == fact.order_id]
     if not named:
         if fact.kind == REFUND:
-            book.spend.append((calendar.day(fact.ts), -abs(fact.amount)))
+            book.spend.append((day, -abs(fact.amount)))
         return
     order = named[-1]
-    left = max(order.amount - order.refunded, 0)
+    left = max(order.amount - book.refunded[order.arrival], 0)
     taken = abs(fact.amount) if fact.kind == REFUND else left
-    order.refunded += taken
+    book.refunded[order.arrival] += taken
     book.spend.append((order.day, -taken))
-    if order.refunded >= order.amount:
+    if book.refunded[order.arrival] >= order.amount:
         _remove(book, order)
 
 
@@ -194,10 +216,8 @@ def _remove(book: Book, order: Order) -> None:
     last = book.last
     book.timed = book.timed[:]  # the pace stays what it was
     for orders in (book.net, book.listed, book.timed):
-        # The lists are ordered, so the place is known; a pushed-out order stands in no list.
-        place = bisect_right(orders, order) - 1
-        if place >= 0 and orders[place] is order:
-            del orders[place]
+        if order in orders:
+            orders.remove(order)
     book.removed = order
     if book.last != last:
         book.pace = book.timed
