@@ -1,0 +1,201 @@
+"""Offer `rewake replay`: history through the engine, without a broker."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from streams.cli.output import AsJson, print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.history import History
+    from streams.replay import Summary
+
+_STDOUT: Final = "-"
+
+_Files = Annotated[
+    list[Path],
+    typer.Argument(help="CSV or JSON lines, plain or .gz.", metavar="FILE…", show_default=False),
+]
+_Rules = Annotated[
+    Path | None, typer.Option("--rules", help="Rules file; the default pack if absent.")
+]
+_Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        help="Where the changes go, one JSON object a line; .gz is compressed, - is standard "
+        "output. Without it only the summary is told.",
+        show_default=False,
+    ),
+]
+_UntilText = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        help="Where time ends: later facts are left out, deadlines up to and including it fire. "
+        "RFC 3339 or epoch ms; the last fact if absent.",
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("replay")(_replay)
+
+
+def _replay(
+    files: _Files,
+    *,
+    rules: _Rules = None,
+    out: _Out = None,
+    until: _UntilText = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how customers of a history changed class, and when.
+
+    Columns: customer_id, ts, type (purchase = order | refund | cancel | engagement), amount[, ref,
+    order_id, kind, currency]. The same engine decides as in the stream.
+    """
+    from segmenters.rules import load
+    from streams.cli.progress import bars
+    from streams.history import read_history
+    from streams.replay import replay, write_lines
+
+    in_force = load(rules)
+    end = _instant(until)
+    started = time.perf_counter()
+    with bars() as bar:
+        history = read_history(files, in_force, bar("reading", "bytes"))
+        changes, summary = replay(
+            history.facts,
+            in_force,
+            end,
+            bar("judging (the first time the rules are compiled, 20 s)", "facts"),
+        )
+    seconds = time.perf_counter() - started
+    if out is not None:
+        with _sink(out) as sink:
+            write_lines(changes, sink)
+    if as_json:
+        _print_json(_answer(history, summary, in_force.version, seconds), apart=out == _STDOUT)
+    else:
+        _tell(history, summary, seconds)
+
+
+def _instant(text: str | None) -> int | None:
+    from schemas.errors import Rejected, UsageError
+    from schemas.instants import parse_replay_instant
+
+    if text is None:
+        return None
+    try:
+        return parse_replay_instant(text)
+    except Rejected as why:
+        raise UsageError(f"--until: {why.detail.removeprefix('ts: ')}") from why
+
+
+@contextmanager
+def _sink(out: str) -> Iterator[IO[bytes]]:
+    """Open where the lines go; a file appears only when it is whole."""
+    from schemas.errors import UsageError
+
+    if out == _STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(out)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
+                    yield packed  # type: ignore[misc]
+            else:
+                yield raw
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"--out: expected a file that can be written, got {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _answer(history: History, summary: Summary, version: str, seconds: float) -> dict[str, Any]:
+    read = summary.facts + summary.left_out + sum(history.skipped.values())
+    return {
+        "events": read,
+        "applied": summary.facts,
+        "skipped": dict(history.skipped),
+        "first_skipped": history.first_skipped,
+        "beyond_until": summary.left_out,
+        "customers": summary.customers,
+        "until": summary.until,
+        "changes": sum(summary.moves.values()),
+        "moves": [
+            {"system": system, "from": from_, "to": to, "changes": count}
+            for (system, from_, to), count in _by_system(summary)
+        ],
+        "rules_version": version,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print_json(answer: dict[str, Any], *, apart: bool) -> None:
+    """Print the summary, apart from the changes where those take standard output."""
+    if apart:
+        import orjson
+
+        say(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print_json(answer)
+
+
+def _tell(history: History, summary: Summary, seconds: float) -> None:
+    from schemas.instants import format_instant
+
+    skipped = sum(history.skipped.values())
+    read = summary.facts + summary.left_out + skipped
+    rate = f"{read / seconds:,.0f} events/s" if seconds > 0 else "at once"
+    say(f"read {read:,} events in {seconds:.1f} s ({rate}), applied {summary.facts:,}")
+    for reason, count in history.skipped.most_common():
+        first = history.first_skipped.get(reason)
+        say(f"skipped {count:,} {reason}" + (f", the first: {first}" if first else ""))
+    if summary.left_out:
+        say(f"left out {summary.left_out:,} events later than --until")
+    if summary.until is None:
+        say("no facts: nothing happened")
+        return
+    changes = sum(summary.moves.values())
+    end = format_instant(summary.until)
+    say(f"{summary.customers:,} customers, {changes:,} changes up to {end}\n")
+    rows = [
+        (system, from_ or "–", to, f"{count:,}")
+        for (system, from_, to), count in _by_system(summary)
+    ]
+    _say_table(("system", "from", "to", "changes"), rows)
+
+
+def _say_table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Tell rows below headers; the last column are numbers."""
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    for row in (headers, *rows):
+        *texts, number = row
+        cells = [text.ljust(width) for text, width in zip(texts, widths, strict=False)]
+        say("  ".join([*cells, number.rjust(widths[-1])]))
+
+
+def _by_system(summary: Summary) -> list[tuple[tuple[str, str | None, str], int]]:
+    """Order moves by system, the frequent ones first."""
+    return sorted(
+        summary.moves.items(), key=lambda item: (item[0][0], -item[1], item[0][1] or "", item[0][2])
+    )

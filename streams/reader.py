@@ -1,0 +1,157 @@
+"""Answer from the cache which segments a customer has, and as of when that is right.
+
+Responsible for the reader's rule over Redis: one round trip, the clock of the customer's partition,
+and what may be said of an answer that is too old. Must not compute a segment, and must not write.
+
+Two kinds of time, told apart by REWAKE_CLOCK. Live, an answer is ``stale`` when its clock stands
+more than 10 s behind the wall clock, or when a change should have shown by now. In a replay of
+history (``event``) the clock is one of the past on purpose: the answer is right as of that clock,
+and only a clock nobody has published makes it stale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from schemas.errors import RewakeError, UsageError
+from schemas.profiles import CLOCK_KEY, Profile, customer_key, from_hash, is_stale
+from streams.partitioner import partitions_of
+from streams.settings import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schemas.vocabulary import Instant
+    from streams.settings import Settings
+
+CONNECT_SECONDS = 5.0
+
+
+class Answer(NamedTuple):
+    """What the cache says of one customer.
+
+    Attributes
+    ----------
+    customer_id
+        The customer.
+    profile
+        The cached profile; None for a customer nobody has told of.
+    partition
+        The partition the customer belongs to.
+    as_of
+        The published clock of the partition: up to here the answer is right. None: never published.
+    stale
+        The answer cannot be vouched for now.
+    overdue
+        System → segment that should have followed at ``profile.valid_until``; empty unless that
+        has passed.
+    until
+        In a replay of history the instant at which it ends; None in live mode.
+    """
+
+    customer_id: str
+    profile: Profile | None
+    partition: int
+    as_of: Instant | None
+    stale: bool
+    overdue: Mapping[str, str]
+    until: Instant | None
+
+
+def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
+    """Look one customer up.
+
+    Parameters
+    ----------
+    settings
+        Where the cache is, how many partitions there are, and which clock runs.
+    customer_id
+        The customer.
+    now
+        The reader's wall clock.
+
+    Raises
+    ------
+    UsageError
+        When the settings name no cache.
+    RewakeError
+        When the cache does not answer, or holds something else.
+    """
+    if not settings.redis:
+        raise UsageError("expected a cache to look into, REWAKE_REDIS is empty; set it to its URL")
+    try:
+        with Redis.from_url(
+            settings.redis,
+            decode_responses=True,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=CONNECT_SECONDS,
+        ) as client:
+            pipeline = client.pipeline(transaction=False)
+            # The clock first: a profile written between the two is newer than the clock says,
+            # never older.
+            pipeline.hgetall(CLOCK_KEY)
+            pipeline.hgetall(customer_key(customer_id))
+            clocks, fields = pipeline.execute()
+    except RedisError as error:
+        url = shown(settings)["REWAKE_REDIS"]
+        message = (
+            f"expected Redis at {url} to answer, got {error}; is it up, is REWAKE_REDIS right?"
+        )
+        raise RewakeError(message) from error
+    return judge(customer_id, fields, clocks, settings.partitions, now, settings.until)
+
+
+def judge(
+    customer_id: str,
+    fields: Mapping[str, str],
+    clocks: Mapping[str, str],
+    partitions: int,
+    now: Instant,
+    until: Instant | None = None,
+) -> Answer:
+    """Apply the reader's rule to what the cache holds.
+
+    Parameters
+    ----------
+    customer_id
+        The customer.
+    fields
+        The customer's hash; empty for an unknown one.
+    clocks
+        The hash of clocks: partition → epoch ms.
+    partitions
+        Partition count of the inputs, as far as the reader knows; more clocks say more.
+    now
+        The reader's wall clock.
+    until
+        The end of a replay of history; None in live mode.
+
+    Examples
+    --------
+    >>> held = {"lifecycle": "active", "lifecycle.since": "5", "seq": "1", "version": "1"}
+    >>> fields = {**held, "valid_until": "20000", "next": "lifecycle=silent"}
+    >>> judge("c", fields, {"0": "29000"}, 1, now=30_000).stale
+    False
+    >>> late = judge("c", fields, {"0": "39000"}, 1, now=40_000)
+    >>> late.stale, late.overdue
+    (True, {'lifecycle': 'silent'})
+    """
+    count = max(partitions, 1 + max(map(int, clocks), default=-1))
+    partition = int(partitions_of([customer_id.encode()], count)[0])
+    written = clocks.get(str(partition))
+    clock = None if written is None else int(written)
+    profile = from_hash(customer_id, fields) if fields else None
+    # A replay's answer is one about the past: it is read at the clock it was given at.
+    moment = now if until is None or clock is None else clock
+    stale = is_stale(profile or _nobody(customer_id), clock, moment)
+    overdue: Mapping[str, str] = {}
+    if stale and profile is not None and profile.valid_until is not None:
+        overdue = profile.next if moment > profile.valid_until else {}
+    return Answer(customer_id, profile, partition, clock, stale, overdue, until)
+
+
+def _nobody(customer_id: str) -> Profile:
+    return Profile(customer_id, {}, 0, 0)
