@@ -6,9 +6,14 @@ Responsible for wiring only: every part is made here and nothing is decided here
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from faust import SASLCredentials, SSLCredentials
+
 from schemas import topics
+from segmenters.engine import Engine
+from segmenters.layout import compose
 from streams.agents import add_agent
 from streams.clock import EventClock, LiveClock
 from streams.decode import Decoder
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from schemas.money import Currencies
+    from segmenters.rules import Rules
     from streams.cluster import Cluster
     from streams.clock import Clock
     from streams.ports import PartitionEngine
@@ -52,6 +58,17 @@ class Judging(NamedTuple):
     qualifying: Collection[str]
     rules: str
     layout: str
+
+
+def judging_by(rules: Rules) -> Judging:
+    """Return what rules contribute; the engine's kernel is compiled by the first one made."""
+    return Judging(
+        partial(Engine, rules),
+        rules.currencies,
+        rules.qualifying,
+        rules.version,
+        f"{compose(rules.systems).digest:08x}",
+    )
 
 
 def build(
@@ -119,7 +136,7 @@ def _faust_app(settings: Settings, partitions: int) -> LaneApp:
         settings.app,
         shutdown_s=settings.shutdown_timeout / 1000,
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
-        broker_credentials=None,
+        broker_credentials=_credentials(settings),
         store="memory://",
         topic_partitions=partitions,
         topic_allow_declare=False,
@@ -138,6 +155,20 @@ def _faust_app(settings: Settings, partitions: int) -> LaneApp:
         table_standby_replicas=0,
         worker_redirect_stdouts=False,
     )
+
+
+def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
+    """Say in Faust's words how to log in."""
+    security = settings.kafka_security()
+    context = security.get("ssl_context")
+    if "sasl_mechanism" in security:
+        return SASLCredentials(
+            username=security["sasl_plain_username"],
+            password=security["sasl_plain_password"],
+            mechanism=security["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return None if context is None else SSLCredentials(context=context)
 
 
 def _now() -> int:

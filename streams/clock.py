@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streams.runs import NEVER
+from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,8 @@ from schemas.instants import EARLIEST, LATEST, format_instant, parse_instant
 from schemas.vocabulary import Kind
 from streams.digests import digests_of
 from streams.partitioner import partitions_of
-from streams.runs import NEVER, Run
+from segmenters.instants import NEVER
+from streams.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from streams.runs import NEVER, IntArray, Run, join
+from segmenters.instants import NEVER
+from streams.runs import IntArray, Run, join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

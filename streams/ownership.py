@@ -8,15 +8,16 @@ itself.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
+from segmenters.instants import NEVER
 from streams.delivery.producer import PartitionProducer
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane
-from streams.partition import OwnedPartition, ack_positions
+from streams.partition import Listener, OwnedPartition, ack_positions
 from streams.start import InputLog, starting_positions
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
-    from streams.partition import Digests, Listener, Pace
+    from streams.partition import Digests, Pace
+    from streams.table import PartitionState
 
 
 
@@ -67,6 +69,16 @@ class Plan(NamedTuple):
     transaction_ms: int = 60_000
 
 
+class Watcher(Listener, Protocol):
+    """Who hears of partitions coming and going, too."""
+
+    def taken(self, states: Mapping[int, PartitionState]) -> None:
+        """Partitions are worked from now on."""
+
+    def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
+        """Partitions are not worked any more; of the dropped ones nothing is kept."""
+
+
 class Ownership:
     """The partitions this worker owns.
 
@@ -88,7 +100,7 @@ class Ownership:
         self,
         app: Any,
         plan: Plan,
-        listener: Listener,
+        listener: Watcher,
         on_durable: Callable[[int, Durable], None],
         now: Callable[[], Instant],
     ) -> None:
@@ -158,8 +170,9 @@ class Ownership:
                 raise
             return
         if this_round == self._round:
-            for number in numbers:
+            for number in sorted(numbers):
                 self._start(number)
+            self._listener.taken({n: self._app.ledger.state(n) for n in sorted(numbers)})
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:
         reader = self._app.consumer
@@ -174,6 +187,7 @@ class Ownership:
     def _prepare(self, number: int, logs: Mapping[str, InputLog]) -> dict[TP, tuple[int, int]]:
         """Build a partition's lane and return the seeks it needs, each in an epoch of its own."""
         state = self._app.ledger.state(number)
+        state.wind()
         positions = starting_positions(number, state.record, state.engine.customers, logs)
         epochs = {topic: self._app.consumer.new_epoch() for topic in logs}
         plan = self._plan
@@ -187,7 +201,7 @@ class Ownership:
             plan.pace,
             plan.digests,
             self._listener,
-            0 if state.record is None else state.record.clock,
+            NEVER if state.record is None else state.record.clock,
         )
         return {TP(t, number): (positions[t].offset, epochs[t]) for t in logs}
 
@@ -231,9 +245,11 @@ class Ownership:
         self._round += 1
         owned, self.partitions = self.partitions, {}
         quiet = await asyncio.gather(*[p.quiesce(timeout) for p in owned.values()])
-        for number, settled in zip(owned, quiet, strict=True):
-            if not settled:
-                self._app.ledger.drop(number)
+        kept = [number for number, settled in zip(owned, quiet, strict=True) if settled]
+        for number in set(owned).difference(kept):
+            self._app.ledger.drop(number)
+        if owned:
+            self._listener.released(kept, sorted(set(owned).difference(kept)))
         await self._abandon(list(self._producers))
 
     async def _abandon(self, numbers: Sequence[int]) -> None:

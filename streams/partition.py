@@ -18,7 +18,8 @@ from schemas.errors import ContinuityBroken, InputReset, Rejected
 from streams.clock import Reading
 from streams.lanes import Letter, Verdict
 from streams.position import FORMAT, InputPosition, PositionRecord
-from streams.runs import NEVER
+from segmenters.batch import EventBatch
+from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from streams.effects import Effects
     from streams.lanes import Answer, Cut, Lane
     from streams.ports import Judged, PartitionEngine
+    from streams.runs import Run
 
 PERSIST_S: Final = 10.0
 """Seconds after which a position or clock that moved alone is written, too."""
@@ -269,7 +271,7 @@ class OwnedPartition:
         if cut is None:
             return False
         started = time.perf_counter()
-        judged = self.engine.apply(cut.run, self.reading.instant)
+        judged = self.engine.apply(_batch(cut.run), self.reading.instant)
         letters = cut.letters + [
             Letter(
                 self.lane.names[int(cut.topics[index])],
@@ -359,6 +361,19 @@ class OwnedPartition:
             self._stopping = self._failed = True
             self._wake.set()
             self._listener.failed(self.number, error)
+
+
+def _batch(run: Run) -> EventBatch:
+    return EventBatch(
+        run.customers,
+        run.ts,
+        run.kind,
+        run.amount,
+        run.order,
+        run.event,
+        run.qualifies,
+        run.event_ids,
+    )
 
 
 def _now() -> Instant:

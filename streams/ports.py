@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from schemas.errors import Reason
     from schemas.profiles import Profile
     from schemas.vocabulary import Instant
-    from streams.runs import IntArray, Run
+    from segmenters.batch import EventBatch
+    from streams.runs import IntArray
 
 
 class Judged(Protocol):
@@ -56,7 +57,7 @@ class PartitionEngine(Protocol):
     def customers(self) -> int:
         """Number of customers held."""
 
-    def apply(self, run: Run, clock: Instant) -> Judged:
+    def apply(self, batch: EventBatch, clock: Instant) -> Judged:
         """Apply facts in their order."""
 
     def tick(self, clock: Instant, inclusive: bool = False, limit: int = 5_000) -> Judged:  # noqa: FBT001, FBT002
@@ -67,6 +68,9 @@ class PartitionEngine(Protocol):
 
     def load_rows(self, keys: list[bytes], values: list[bytes]) -> None:
         """Take rows back from the changelog."""
+
+    def wind(self) -> None:
+        """Derive all deadlines from the rows; once after the last `load_rows`."""
 
     def profiles(self, rows: IntArray) -> Sequence[Profile]:
         """Return profiles of rows."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from schemas.vocabulary import Instant
     from streams.clock import Reading
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streams.lanes import Cut, Verdict
     from streams.ports import Judged
     from streams.sinks.redis_cache import ProfileCache
+    from streams.table import PartitionState
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -39,6 +40,23 @@ class Reports:
         self._cache = cache
         self.events = 0
         self.transactions = 0
+
+    def taken(self, states: Mapping[int, PartitionState]) -> None:
+        """Say where each partition goes on."""
+        for partition, state in states.items():
+            inputs = {} if state.record is None else state.record.inputs
+            _log.info(
+                "partition taken",
+                partition=partition,
+                customers=state.engine.customers,
+                restored=state.restored,
+                **{topic: at.offset for topic, at in inputs.items()},
+            )
+            state.restored = 0
+
+    def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
+        """Say what was let go."""
+        _log.info("partitions released", committed=list(kept), dropped=list(dropped))
 
     def applied(self, partition: int, cut: Cut, judged: Judged, seconds: float) -> None:
         """Count facts."""

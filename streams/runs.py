@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from segmenters.instants import NEVER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-
-NEVER: Final[Instant] = -(2**63)
-"""Before every instant: the running maximum of a topic nothing was read from."""
-
 
 class Raw(Protocol):
     """A Kafka record as the client's C parser yields it."""

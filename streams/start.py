@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import InputReset, InputTruncated, StateMissing
 from streams.lanes import Position
-from streams.runs import NEVER
+from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -46,7 +46,7 @@ class PartitionState:
         Rows taken back, for the log.
     """
 
-    __slots__ = ("engine", "offset", "read", "record", "restored")
+    __slots__ = ("_unwound", "engine", "offset", "read", "record", "restored")
 
     def __init__(self, engine: PartitionEngine) -> None:
         self.engine = engine
@@ -54,6 +54,7 @@ class PartitionState:
         self.offset: int | None = None
         self.read: int | None = None
         self.restored = 0
+        self._unwound = False
 
     def load(self, chunk: Chunk) -> None:
         """Take a chunk of the changelog.
@@ -87,6 +88,13 @@ class PartitionState:
         if rows:
             self.engine.load_rows(list(rows), list(rows.values()))
             self.restored += len(rows)
+            self._unwound = True
+
+    def wind(self) -> None:
+        """Derive the deadlines of what was taken back."""
+        if self._unwound:
+            self.engine.wind()
+            self._unwound = False
 
     def _refuse(self, key: bytes | None) -> None:
         what = "a record without a key" if key is None else "a tombstone"
@@ -106,6 +114,8 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
     new_engine
         Makes the empty engine of a partition.
     """
+
+    mundane_level = "debug"
 
     def __init__(
         self, app: Any, *, new_engine: Callable[[], PartitionEngine], **kwargs: Any

@@ -46,6 +46,8 @@ class _NoReadOffset(defaultdict[Any, None]):
 class LaneConsumer(Consumer):  # type: ignore[misc]
     """Faust's consumer for chunks."""
 
+    mundane_level = "debug"
+
     _thread: EpochThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

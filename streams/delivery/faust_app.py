@@ -51,6 +51,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
         Set by `streams.app`, which wires them.
     """
 
+    mundane_level = "debug"
     ownership: Any
     ledger: Any
 

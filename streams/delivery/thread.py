@@ -29,6 +29,7 @@ FETCH_WAIT_MS: Final = 250
 class EpochThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with read-committed, whole fetch results and epochs."""
 
+    mundane_level = "debug"
     fetcher: LeanFetcher | None = None
 
     def __post_init__(self) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.errors import Reason
-    from streams.runs import IntArray, Run
+    from segmenters.batch import EventBatch
+    from streams.runs import IntArray
 
 ROW = struct.Struct("<qqq8s")
 EVERY = 4
@@ -68,7 +69,7 @@ class CountingEngine:
             self.cells.append((0, 0, 0, bytes(8)))
         return row
 
-    def apply(self, run: Run, clock: int) -> Tally:
+    def apply(self, run: EventBatch, clock: int) -> Tally:
         del clock
         tally = Tally(np.empty(0, np.int64))
         dirty = []
@@ -97,6 +98,9 @@ class CountingEngine:
     def load_rows(self, keys: list[bytes], values: list[bytes]) -> None:
         for key, value in zip(keys, values, strict=True):
             self.cells[self._row(key)] = ROW.unpack(value)
+
+    def wind(self) -> None:
+        """Have no deadlines."""
 
     def profiles(self, rows: IntArray) -> list[Profile]:
         return [

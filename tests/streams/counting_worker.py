@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
-from faust import Worker
+import asyncio
 
 from schemas.money import Currencies
+from streams import logs
 from streams.app import FAMILIES, Judging, build
 from streams.cluster import inspect
 from streams.settings import load_settings
+from streams.worker import serve
 from tests.streams.counting import CountingEngine
 
 
 def main() -> None:
     settings = load_settings(env_file=None)
-    connection = {"bootstrap_servers": settings.kafka}
-    cluster = inspect(settings.app, list(FAMILIES), 1, connection)
+    logs.set_up(settings.log_level, settings.log_format)
+    cluster = inspect(settings, list(FAMILIES))
     judging = Judging(CountingEngine, Currencies("GBP"), {"visit"}, "rules", "layout")
-    cache = None
-    app = build(settings, judging, cluster, cache)
-    logging.getLogger("faust").setLevel(logging.INFO)
-    Worker(app, loglevel="info", redirect_stdouts=False).execute_from_commandline()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    serve(build(settings, judging, cluster, None), loop)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

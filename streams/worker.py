@@ -1,0 +1,70 @@
+"""Run a worker as a process.
+
+Responsible for what happens before Faust starts (logs, rules, topics) and for the exit code. Must not
+hold anything of the delivery itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from faust import Worker
+
+from segmenters.rules import load
+from streams import logs
+from streams.app import FAMILIES, build, judging_by
+from streams.cluster import inspect
+
+if TYPE_CHECKING:
+    from streams.delivery.faust_app import LaneApp
+    from streams.settings import Settings
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until it is told to stop; leaves the process.
+
+    Exits with 0 after a stop that was asked for, with 1 after a fatal error.
+
+    Raises
+    ------
+    RewakeError
+        When it cannot start: rules, topics or cluster are not as they must be.
+    """
+    logs.set_up(settings.log_level, settings.log_format)
+    rules = load(settings.rules)
+    cluster = inspect(settings, list(FAMILIES))
+    _log.info("worker starting", app=settings.app, partitions=cluster.partitions, rules=rules.version)
+    # The first engine compiles the kernel: before the group is joined, not while it waits for us.
+    judging = judging_by(rules)
+    judging.new_engine()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    serve(build(settings, judging, cluster, None), loop)
+
+
+def serve(app: LaneApp, loop: asyncio.AbstractEventLoop) -> None:
+    """Run an app under Faust's worker and leave the process with its exit code."""
+    worker = Worker(app, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as left:
+        code = int(left.code or 0)
+    except Exception:  # noqa: BLE001 - it has been logged where it happened
+        code = 1
+    else:
+        code = 0
+    code = 1 if app.failure is not None else code
+    _log.info("worker stopped", code=code)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of a consumer that crashed may never end; there is nothing left to be saved.
+    os._exit(code)

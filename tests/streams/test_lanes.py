@@ -1,0 +1,379 @@
+"""The lane: nothing lost, nothing twice, one order whatever the deliveries look like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.lanes import Answer, Lane, Position, Verdict
+from streams.runs import NEVER
+from tests.streams.runs import BAD, run_of
+
+if TYPE_CHECKING:
+    from streams.lanes import Cut
+
+A, B = "purchases", "engagements"
+
+
+def lane_at(a: int = 0, b: int = 0, capacity: int = 100) -> Lane:
+    positions = {A: Position(a, NEVER), B: Position(b, NEVER)}
+    return Lane(positions, {A: 1, B: 2}, capacity)
+
+
+def proof(lane: Lane, name: str, end: int, sent: int = 1, *, caught_up: bool = True) -> None:
+    lane.answered(name, Answer(sent, end, caught_up, 1 if name == A else 2))
+
+
+def bring(lane: Lane, name: str, log: dict[int, int], begin: int, end: int) -> Verdict:
+    epoch = 1 if name == A else 2
+    verdict = lane.judge(name, begin, end, epoch, sum(begin <= o < end for o in log))
+    if verdict is Verdict.APPEND:
+        lane.append(name, run_of(log, begin, end))
+    return verdict
+
+
+def order(cut: Cut | None) -> list[tuple[str, int]]:
+    if cut is None:
+        return []
+    return [
+        ((A, B)[topic], offset)
+        for topic, offset in zip(cut.topics.tolist(), cut.run.offsets.tolist(), strict=True)
+    ]
+
+
+# ---- continuity
+
+
+def test_a_range_that_begins_at_the_position_is_appended_and_moves_it():
+    lane = lane_at(5)
+    assert bring(lane, A, {5: 1, 6: 2}, 5, 7) is Verdict.APPEND
+    assert lane.fetched(A) == 7
+
+
+def test_a_range_below_the_position_is_dropped_and_counted():
+    lane = lane_at(5)
+    log = {offset: offset for offset in range(10)}
+    bring(lane, A, log, 5, 8)
+    assert bring(lane, A, log, 5, 8) is Verdict.REDELIVERED
+    assert bring(lane, A, log, 0, 4) is Verdict.REDELIVERED
+    assert lane.redelivered == 3 + 4
+    assert lane.fetched(A) == 8
+
+
+def test_a_range_that_straddles_the_position_is_cut_and_its_first_part_counted():
+    lane = lane_at()
+    log = {offset: offset for offset in range(10)}
+    bring(lane, A, log, 0, 6)
+    assert bring(lane, A, log, 4, 10) is Verdict.APPEND
+    assert lane.redelivered == 2
+    proof(lane, A, 10)
+    proof(lane, B, 0)
+    assert [offset for _, offset in order(lane.cut(100))] == list(range(10))
+
+
+def test_a_range_above_the_position_is_a_hole_and_changes_nothing():
+    lane = lane_at(5)
+    assert bring(lane, A, {7: 1}, 6, 8) is Verdict.HOLE
+    assert lane.holes == 1
+    assert lane.fetched(A) == 5
+    assert lane.waiting == 0
+
+
+def test_a_range_of_an_older_epoch_is_stale_even_when_it_would_fit():
+    lane = lane_at(5)
+    assert lane.restart(A, 9) == 5
+    assert bring(lane, A, {5: 1}, 5, 6) is Verdict.STALE
+    assert lane.judge(A, 5, 6, 9) is Verdict.APPEND
+
+
+def test_an_empty_range_carries_the_position_past_markers():
+    lane = lane_at(5)
+    assert bring(lane, A, {}, 5, 7) is Verdict.APPEND
+    assert lane.positions()[A] == Position(7, NEVER)
+    assert bring(lane, A, {7: 3}, 7, 8) is Verdict.APPEND
+
+
+def test_an_empty_range_behind_waiting_records_is_passed_with_the_last_of_them():
+    lane = lane_at()
+    bring(lane, A, {0: 1, 1: 2}, 0, 2)
+    bring(lane, A, {}, 2, 4)
+    proof(lane, B, 0)
+    lane.cut(1)
+    assert lane.positions()[A].offset == 1
+    lane.cut(1)
+    assert lane.positions()[A] == Position(4, 2)
+
+
+def test_a_restart_keeps_what_is_buffered_and_returns_where_it_ends():
+    lane = lane_at()
+    bring(lane, A, {0: 1, 1: 2}, 0, 2)
+    assert lane.restart(A, 7) == 2
+    assert lane.waiting == 2
+
+
+# ---- merge
+
+
+def test_the_earlier_key_goes_first_and_purchases_go_first_at_ties():
+    #  purchases     1     5   5
+    #  engagements     3   5       9
+    lane = lane_at()
+    bring(lane, A, {0: 1, 1: 5, 2: 5}, 0, 3)
+    bring(lane, B, {0: 3, 1: 5, 2: 9}, 0, 3)
+    proof(lane, A, 3)
+    proof(lane, B, 3)
+    assert order(lane.cut(100)) == [(A, 0), (B, 0), (A, 1), (A, 2), (B, 1), (B, 2)]
+
+
+def test_a_late_record_is_never_moved_before_an_earlier_one_of_its_topic():
+    #  purchases  8 2      (2 is late: its key is the running maximum 8)
+    #  engagements  5
+    lane = lane_at()
+    bring(lane, A, {0: 8, 1: 2}, 0, 2)
+    bring(lane, B, {0: 5}, 0, 1)
+    proof(lane, A, 2)
+    proof(lane, B, 1)
+    assert order(lane.cut(100)) == [(B, 0), (A, 0), (A, 1)]
+
+
+def test_a_topic_with_a_backlog_holds_later_facts_of_the_others_back():
+    lane = lane_at()
+    bring(lane, A, {0: 1, 1: 7}, 0, 2)
+    proof(lane, A, 2)
+    assert order(lane.cut(100)) == []  # engagements may still bring anything
+    bring(lane, B, {0: 4}, 0, 1)
+    assert order(lane.cut(100)) == [(A, 0), (B, 0)]
+    proof(lane, B, 1)
+    assert order(lane.cut(100)) == [(A, 1)]
+
+
+def test_a_caught_up_topic_holds_nobody():
+    lane = lane_at()
+    proof(lane, B, 0)
+    bring(lane, A, {0: 7}, 0, 1)
+    assert order(lane.cut(100)) == [(A, 0)]
+
+
+def test_after_a_seek_a_topic_counts_as_behind_until_a_fetch_of_the_new_epoch_answers():
+    lane = lane_at()
+    proof(lane, B, 0)
+    lane.restart(B, 9)
+    lane.answered(B, Answer(5, 0, True, 2))  # sent before the seek
+    bring(lane, A, {0: 7}, 0, 1)
+    assert order(lane.cut(100)) == []
+    lane.answered(B, Answer(6, 0, True, 9))
+    assert order(lane.cut(100)) == [(A, 0)]
+
+
+def test_an_open_transaction_of_a_producer_holds_the_merge():
+    lane = lane_at()
+    proof(lane, B, 0)
+    proof(lane, B, 0, sent=2, caught_up=False)  # last stable offset below the high watermark
+    bring(lane, A, {0: 7}, 0, 1)
+    assert order(lane.cut(100)) == []
+
+
+def test_an_answer_behind_the_lane_does_not_open_it_before_its_range_arrives():
+    lane = lane_at()
+    proof(lane, B, 1)
+    bring(lane, A, {0: 7}, 0, 1)
+    assert lane.missing(B)
+    assert order(lane.cut(100)) == []
+    bring(lane, B, {0: 3}, 0, 1)
+    assert not lane.missing(B)
+    assert order(lane.cut(100)) == [(B, 0), (A, 0)]
+
+
+def test_a_bad_record_stays_at_its_place_and_moves_no_running_maximum():
+    lane = lane_at()
+    lane.append(A, run_of({0: 4, 1: 99, 2: 5}, 0, 3, bad=frozenset({1})))
+    proof(lane, A, 3)
+    proof(lane, B, 0)
+    cut = lane.cut(100)
+    assert cut is not None
+    assert cut.run.offsets.tolist() == [0, 2]
+    assert cut.run.keys.tolist() == [4, 5]
+    assert [(letter.topic, letter.record.offset, letter.why) for letter in cut.letters] == [
+        (A, 1, BAD)
+    ]
+    assert lane.positions()[A] == Position(3, 5)
+
+
+def test_the_dead_letter_of_a_bad_record_is_not_taken_before_its_turn():
+    lane = lane_at()
+    lane.append(A, run_of({0: 4, 1: 99}, 0, 2, bad=frozenset({1})))
+    proof(lane, A, 2)
+    proof(lane, B, 0)
+    first = lane.cut(1)
+    assert first is not None
+    assert first.letters == []
+    second = lane.cut(1)
+    assert second is not None
+    assert len(second.run) == 0
+    assert len(second.letters) == 1
+
+
+def test_a_full_topic_says_so_and_has_room_again_at_half():
+    lane = lane_at(capacity=4)
+    bring(lane, A, dict.fromkeys(range(4), 1), 0, 4)
+    proof(lane, B, 0)
+    assert lane.is_full(A)
+    lane.cut(1)
+    assert not lane.has_room(A)
+    lane.cut(1)
+    assert lane.has_room(A)
+
+
+# ---- what the clock may know
+
+
+def test_a_proof_counts_from_when_its_fetch_was_sent_once_all_before_it_is_applied():
+    lane = lane_at()
+    proof(lane, B, 0)
+    bring(lane, A, {0: 1, 1: 2}, 0, 2)
+    proof(lane, A, 2, sent=77)
+    lane.cut(1)
+    assert lane.completeness()[0].proven is None
+    lane.cut(1)
+    assert lane.completeness()[0].proven == 77
+    assert lane.completeness()[0].caught_up
+
+
+def test_proofs_that_come_faster_than_records_are_applied_still_count():
+    lane = lane_at()
+    proof(lane, B, 0)
+    log = dict.fromkeys(range(4), 1)
+    bring(lane, A, log, 0, 2)
+    proof(lane, A, 2, sent=10)
+    bring(lane, A, log, 2, 4)
+    proof(lane, A, 4, sent=20)
+    lane.cut(3)
+    assert lane.completeness()[0].proven == 10
+
+
+def test_the_append_time_of_the_last_applied_record_is_known():
+    lane = lane_at()
+    proof(lane, B, 0)
+    bring(lane, A, {0: 1, 1: 2}, 0, 2)
+    lane.cut(1)
+    assert lane.completeness()[0].appended == 1_000
+
+
+def test_a_record_without_a_brokers_time_gives_no_append_time():
+    lane = lane_at()
+    proof(lane, B, 0)
+    run = run_of({0: 1}, 0, 1)
+    run.appended[:] = NEVER
+    lane.append(A, run)
+    lane.cut(1)
+    assert lane.completeness()[0].appended is None
+
+
+# ---- properties
+
+logs = st.lists(st.integers(0, 30), max_size=25)
+
+
+def positions_of(ts: list[int], gaps: list[int]) -> tuple[dict[int, int], int]:
+    """Lay a log out with gaps (markers) between its records; return it and its end."""
+    log, at = {}, 0
+    for index, value in enumerate(ts):
+        at += gaps[index % len(gaps)] if gaps else 0
+        log[at] = value
+        at += 1
+    return log, at + (gaps[0] if gaps else 0)
+
+
+def merged(a: dict[int, int], b: dict[int, int]) -> list[tuple[str, int]]:
+    """Merge naively by (running maximum, rank, offset)."""
+    keyed = []
+    for rank, (name, log) in enumerate(((A, a), (B, b))):
+        highest = NEVER
+        for offset in sorted(log):
+            highest = max(highest, log[offset])
+            keyed.append((highest, rank, offset, name))
+    return [(name, offset) for _, _, offset, name in sorted(keyed)]
+
+
+class Deliveries:
+    """Two logs brought to a lane in pieces, and what comes out of it."""
+
+    def __init__(self, logs: dict[str, dict[int, int]], ends: dict[str, int]) -> None:
+        self.lane = lane_at()
+        self.logs, self.ends, self.epochs = logs, ends, {A: 1, B: 2}
+        self.applied: list[tuple[str, int]] = []
+        self.sent = 0
+
+    def bring(self, name: str, shift: int, size: int) -> None:
+        """Bring a piece that begins ``shift`` off the lane's position."""
+        at = self.lane.fetched(name)
+        begin = max(0, at + shift)
+        end = min(self.ends[name], begin + size)
+        if begin < end:
+            verdict = self.lane.judge(name, begin, end, self.epochs[name])
+            if verdict is Verdict.APPEND:
+                self.lane.append(name, run_of(self.logs[name], begin, end))
+            elif verdict is Verdict.HOLE:
+                self.epochs[name] += 10
+                assert self.lane.restart(name, self.epochs[name]) == at
+        if self.lane.fetched(name) == self.ends[name]:
+            self.sent += 1
+            self.lane.answered(name, Answer(self.sent, self.ends[name], True, self.epochs[name]))
+
+    def cut(self, limit: int) -> None:
+        """Apply what may go."""
+        self.applied += order(self.lane.cut(limit))
+
+    def finish(self) -> None:
+        """Bring and apply the rest."""
+        for name in (A, B):
+            self.bring(name, 0, 10_000)
+        while self.lane.waiting:
+            before = len(self.applied)
+            self.cut(10_000)
+            assert len(self.applied) > before
+
+
+# A piece begins mostly where the lane is; sometimes before it, sometimes behind a lost one.
+pieces = st.lists(
+    st.tuples(
+        st.sampled_from([A, B]),
+        st.sampled_from([0, 0, 0, 0, -3, 2]),
+        st.integers(1, 9),
+        st.integers(0, 10),
+    ),
+    max_size=30,
+)
+
+
+@given(logs, logs, st.lists(st.integers(0, 2), max_size=4), pieces)
+def test_whatever_is_delivered_how_everything_is_applied_once_and_in_one_order(
+    a_ts: list[int], b_ts: list[int], gaps: list[int], pieces: list[tuple[str, int, int, int]]
+):
+    a, a_end = positions_of(a_ts, gaps)
+    b, b_end = positions_of(b_ts, gaps)
+    deliveries = Deliveries({A: a, B: b}, {A: a_end, B: b_end})
+    for name, shift, size, limit in pieces:
+        deliveries.bring(name, shift, size)
+        if limit:
+            deliveries.cut(limit)
+    deliveries.finish()
+    assert deliveries.applied == merged(a, b)
+    positions = deliveries.lane.positions()
+    assert {name: positions[name].offset for name in (A, B)} == {A: a_end, B: b_end}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 1000])
+def test_topics_that_do_not_overlap_come_out_one_after_the_other(limit: int):
+    lane = lane_at()
+    bring(lane, A, {offset: 100 + offset for offset in range(50)}, 0, 50)
+    bring(lane, B, dict.fromkeys(range(50), 7), 0, 50)
+    proof(lane, A, 50)
+    proof(lane, B, 50)
+    out: list[tuple[str, int]] = []
+    while lane.waiting:
+        out += order(lane.cut(limit))
+    assert out == [(B, offset) for offset in range(50)] + [(A, offset) for offset in range(50)]
