@@ -1,1 +1,1 @@
-"""Benchmarks: one command each, figures printed as CPU per event and as ratios. Nothing here is part of the product."""
+"""Benchmarks: figures as CPU per event and as ratios. Nothing here is part of the product."""

@@ -1,14 +1,16 @@
-"""Time the steps of the worker one by one, in this process, without Kafka: CPU microseconds per event.
+"""Time the steps of the worker one by one, in this process, without Kafka.
 
-Responsible for the parts the worker is made of; ``bench.worker`` times the whole.
+Responsible for the parts the worker is made of, as CPU microseconds per event; ``bench.worker``
+times the whole.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -17,12 +19,17 @@ from bench.stream import START, Record, Stream
 from schemas.changes import cloudevent_headers, encode
 from segmenters.batch import EventBatch
 from segmenters.engine import Engine
-from segmenters.rules import Rules
+from segmenters.instants import NEVER
 from streams.decode import Decoder
 from streams.lanes import Answer, Lane, Position
-from streams.runs import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segmenters.rules import Rules
 
 CHUNK = 10_000
+FAMILIES = {"purchases": "purchase", "engagements": "engagement"}
 
 
 class Step(NamedTuple):
@@ -43,63 +50,110 @@ class _Raw(NamedTuple):
 
 
 class _Meter:
-    def __init__(self) -> None:
-        self.spent: dict[str, float] = {}
+    """Adds up CPU time by step, and counts what was made."""
 
-    def __call__(self, name: str, work: Callable[[], Any]) -> Any:
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.made: defaultdict[str, int] = defaultdict(int)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
         begun = time.process_time()
-        result = work()
-        self.spent[name] = self.spent.get(name, 0.0) + time.process_time() - begun
-        return result
+        yield
+        self.spent[name] += time.process_time() - begun
 
 
 def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
     """Push one partition of a stream through the steps and return what each took."""
     _warm(stream, rules, partition)
+    engine, meter = Engine(rules), _Meter()
+    lane = Lane(dict.fromkeys(FAMILIES, Position(0, NEVER)), dict.fromkeys(FAMILIES, 1), 1 << 40)
+    total = 0
+    log = {
+        "purchases": _raws(stream.purchases[partition]),
+        "engagements": _raws(stream.engagements[partition]),
+    }
     gc.collect()
     gc.freeze()  # the stream itself is not the worker's
-    meter = _Meter()
-    engine = Engine(rules)
-    partitions = len(stream.purchases)
-    names = {"purchases": "purchase", "engagements": "engagement"}
-    logs = {"purchases": _raws(stream.purchases[partition]), "engagements": _raws(stream.engagements[partition])}
-    decoders = {
-        name: Decoder(family, partitions, rules.currencies, rules.qualifying) for name, family in names.items()
-    }
-    lane = Lane({name: Position(0, NEVER) for name in names}, {name: 1 for name in names}, capacity=1 << 40)
-    total = sum(map(len, logs.values()))
-    at = {name: 0 for name in names}
-    changes = rows = told = shown = 0
-    share = {name: max(1, CHUNK * len(log) // total) for name, log in logs.items()}
-    while any(at[name] < len(log) for name, log in logs.items()):
-        for name, log in logs.items():
-            begin, end = at[name], min(at[name] + share[name], len(log))
-            if begin < end:
-                records = log[begin:end]
-                decoder = decoders[name]
-                part = meter("decode", lambda: decoder.decode(records, begin, end, partition, 1 << 60))  # noqa: B023
-                meter("merge", lambda: lane.append(name, part))  # noqa: B023
-                at[name] = end
-            lane.answered(name, Answer(START, end, end == len(log), 1))
-        while (cut := meter("merge", lambda: lane.cut(CHUNK))) is not None:
+    for _ in _fetches(log, lane, meter, Feeder(stream, rules, partition)):
+        while True:
+            with meter.step("merge"):
+                cut = lane.cut(CHUNK)
+            if cut is None:
+                break
             r = cut.run
-            batch = EventBatch(r.customers, r.ts, r.kind, r.amount, r.order, r.event, r.qualifies, r.event_ids)
-            outcome = meter("engine", lambda: engine.apply(batch, NEVER))  # noqa: B023
-            values = meter("changelog values", lambda: engine.dump_rows(outcome.dirty))  # noqa: B023
-            meter("changelog batches", lambda: _frame(values))  # noqa: B023
-            built = meter("changes", lambda: [(k, encode(c), cloudevent_headers(c, "/rewake")) for k, c in outcome.build_changes(0)])  # noqa: B023, E501
-            meter("profiles", lambda: engine.profiles(outcome.profile_rows))  # noqa: B023
-            changes += len(built)
-            rows += len(values)
-            shown += len(outcome.profile_rows)
-            told += sum(len(value) for _, value in values)
+            total += len(r)
+            columns = (r.ts, r.kind, r.amount, r.order, r.event, r.qualifies, r.event_ids)
+            _apply(engine, EventBatch(r.customers, *columns), meter)
+    return _report(engine, meter, total)
+
+
+class Feeder:
+    """Makes the decoders of a partition."""
+
+    def __init__(self, stream: Stream, rules: Rules, partition: int) -> None:
+        self.partition = partition
+        self.decoders = {
+            name: Decoder(family, len(stream.purchases), rules.currencies, rules.qualifying)
+            for name, family in FAMILIES.items()
+        }
+
+
+def _fetches(
+    log: dict[str, list[_Raw]], lane: Lane, meter: _Meter, feeder: Feeder
+) -> Iterator[None]:
+    """Bring both topics to the lane in step, a chunk at a time."""
+    total = sum(map(len, log.values()))
+    share = {name: max(1, CHUNK * len(records) // total) for name, records in log.items()}
+    at = dict.fromkeys(log, 0)
+    while any(at[name] < len(records) for name, records in log.items()):
+        for name, records in log.items():
+            begin, end = at[name], min(at[name] + share[name], len(records))
+            if begin < end:
+                with meter.step("decode"):
+                    part = feeder.decoders[name].decode(
+                        records[begin:end], begin, end, feeder.partition, 1 << 60
+                    )
+                with meter.step("merge"):
+                    lane.append(name, part)
+            at[name] = end
+            lane.answered(name, Answer(START, end, end == len(records), 1))
+        yield
+
+
+def _apply(engine: Engine, batch: EventBatch, meter: _Meter) -> None:
+    with meter.step("engine"):
+        outcome = engine.apply(batch, NEVER)
+    with meter.step("changelog values"):
+        values = engine.dump_rows(outcome.dirty)
+    with meter.step("changelog batches"):
+        _frame(values)
+    with meter.step("changes"):
+        changes = outcome.build_changes(0)
+        for _, change in changes:
+            encode(change)
+            cloudevent_headers(change, "/rewake")
+    with meter.step("profiles"):
+        engine.profiles(outcome.profile_rows)
+    meter.made["rows"] += len(values)
+    meter.made["bytes"] += sum(len(value) for _, value in values)
+    meter.made["changes"] += len(changes)
+    meter.made["profiles"] += len(outcome.profile_rows)
+
+
+def _report(engine: Engine, meter: _Meter, total: int) -> list[Step]:
+    made = meter.made
+    a_change = meter.spent["changes"] / max(made["changes"], 1) * 1e6
+    a_customer = engine.ledger.nbytes / max(engine.customers, 1)
     notes = {
-        "changelog values": f"{rows / total:.2f} rows/event, {told / max(rows, 1):.0f} B a row",
-        "changes": f"{changes / total:.3f} changes/event, {meter.spent['changes'] / max(changes, 1) * 1e6:.1f} us a change",
-        "profiles": f"{shown / total:.3f} profiles/event",
-        "engine": f"{engine.customers} customers, {engine.ledger.nbytes / engine.customers:.0f} B a customer + key",
+        "engine": f"{engine.customers} customers, {a_customer:.0f} B a customer and its key",
+        "changelog values": f"{made['rows'] / total:.2f} rows/event, "
+        f"{made['bytes'] / max(made['rows'], 1):.0f} B a row",
+        "changes": f"{made['changes'] / total:.3f} changes/event, {a_change:.1f} us a change",
+        "profiles": f"{made['profiles'] / total:.3f} profiles/event",
     }
-    return [Step(name, spent / total * 1e6, notes.get(name, "")) for name, spent in meter.spent.items()]
+    spent = meter.spent.items()
+    return [Step(name, seconds / total * 1e6, notes.get(name, "")) for name, seconds in spent]
 
 
 def _raws(log: list[Record]) -> list[_Raw]:
@@ -111,10 +165,7 @@ def _warm(stream: Stream, rules: Rules, partition: int) -> None:
     engine = Engine(rules)
     record = stream.purchases[partition][0]
     one = EventBatch.from_columns([record.key], [START], [0], [100], [1], [1], [False], ["e"])
-    outcome = engine.apply(one)
-    outcome.build_changes(0)
-    engine.dump_rows(outcome.dirty)
-    engine.profiles(outcome.profile_rows)
+    _apply(engine, one, _Meter())
     engine.tick(START + 1)
 
 
@@ -136,4 +187,4 @@ def idle_tick(rules: Rules, customers: int = 1_000_000) -> Step:
         begun = time.perf_counter()
         engine.tick(START)
         took.append(time.perf_counter() - begun)
-    return Step("idle tick", float(np.median(took)) * 1e6, f"{customers} customers, none due; per tick")
+    return Step("idle tick", float(np.median(took)) * 1e6, f"{customers} customers, none due")

@@ -1,7 +1,8 @@
 """Generate a stream of believable load: the same seed, the same bytes.
 
-Responsible for records as producers would send them. Customers by bounded Zipf; 20 % purchases; 1 % out of order by up
-to 10 minutes, 0.1 % by up to 2 days; 0.01 % exact duplicates; 0.001 % malformed.
+Responsible for records as producers would send them. Customers by bounded Zipf; 20 % purchases;
+1 % out of order by up to 10 minutes, 0.1 % by up to 2 days; 0.01 % exact duplicates; 0.001 %
+malformed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ class Stream(NamedTuple):
 
 
 def generate(
-    events: int, customers: int, *, skew: float = 0.8, days: int = 120, partitions: int = 4, seed: int = 1
+    events: int,
+    customers: int,
+    *,
+    skew: float = 0.8,
+    days: int = 120,
+    partitions: int = 4,
+    seed: int = 1,
 ) -> Stream:
     """Generate a stream.
 

@@ -1,7 +1,7 @@
 """Time the whole worker on real Kafka: CPU per event, events per second, rows restored per second.
 
-Responsible for loading a generated stream, running ``rewake worker`` as its operator would, and reading the clock from
-outside: the process's CPU time and the committed offsets.
+Responsible for loading a generated stream, running ``rewake worker`` as its operator would, and
+reading the clock from outside: the process's CPU time and the committed offsets.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 
-from bench.stream import Record, Stream
 from schemas.topics import ENGAGEMENTS, PURCHASES
 from streams import local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bench.stream import Record, Stream
 
 GROUP = "rewake"
 SHARE_BEFORE = 0.1
@@ -57,7 +60,9 @@ def run(stream: Stream, folder: Path | None = None) -> Figures:
                 "REWAKE_LOG_FORMAT": "json",
                 "REWAKE_PARTITIONS": str(len(stream.purchases)),
             }
-            subprocess.run([_rewake(), "topics", "create"], env=env, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [_rewake(), "topics", "create"], env=env, check=True, stdout=subprocess.DEVNULL
+            )
             loaded = asyncio.run(_load(stream, servers.kafka))
             admin = KafkaAdminClient(bootstrap_servers=servers.kafka)
             try:
@@ -82,7 +87,10 @@ async def _load(stream: Stream, kafka: str) -> int:
         for topic, logs in ((PURCHASES, stream.purchases), (ENGAGEMENTS, stream.engagements)):
             for partition, log in enumerate(logs):
                 count += len(log)
-                sent = [await producer.send_batch(b, topic, partition=partition) for b in _batches(producer, log)]
+                sent = [
+                    await producer.send_batch(b, topic, partition=partition)
+                    for b in _batches(producer, log)
+                ]
                 await asyncio.gather(*sent)
     finally:
         await producer.stop()

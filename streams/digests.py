@@ -1,16 +1,21 @@
 """Digest ids to the 64 bits under which the ledger remembers them.
 
-Responsible for hashing many ids at once: one by one through a cryptographic digest they would cost more than decoding.
-Not meant against an adversary: eight event ids and ten order ids of one customer are compared, never whole topics.
+Responsible for hashing many ids at once: one by one through a cryptographic digest they would cost
+more than decoding. Not meant against an adversary: eight event ids and ten order ids of one
+customer are compared, never whole topics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 _M = np.uint64(0xC6A4A7935BD1E995)
 _R = np.uint64(47)
@@ -43,8 +48,8 @@ def _murmur64(blob, ends, out):  # type: ignore[no-untyped-def]  # pragma: no co
 def digests_of(ids: Sequence[str]) -> NDArray[np.int64]:
     """Return the 64-bit digest of each id; 0, and only 0, for the empty string.
 
-    The hash is MurmurHash64A over the UTF-8 bytes, its tail read as a whole block padded with zeros. Rows keep these
-    numbers, so the function must never change.
+    The hash is MurmurHash64A over the UTF-8 bytes, its tail read as a whole block padded with
+    zeros. Rows keep these numbers, so the function must never change.
 
     Examples
     --------
