@@ -1,1 +1,1 @@
-"""Decide which segment every customer is in: pure logic over numpy rows, without I/O, clock or logging."""
+"""Decide which segment every customer is in, without I/O, clock or logging."""

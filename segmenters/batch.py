@@ -5,11 +5,14 @@ Responsible for their types and lengths. It must not decode anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 class EventBatch(NamedTuple):
@@ -42,7 +45,7 @@ class EventBatch(NamedTuple):
     qualifies: NDArray[np.bool_]
     event_ids: Sequence[str | None]
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         """Return the number of facts."""
         return len(self.ts)
 

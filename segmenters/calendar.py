@@ -1,24 +1,28 @@
 """Tell on which business day an instant lies and when a day begins.
 
-Responsible for local days, time zones and daylight saving. It must not read a clock: instants are arguments.
+Responsible for local days, time zones and daylight saving. It must not read a clock: instants are
+arguments.
 
-Days are numbered from 1970-01-01 (day 0). A day begins at the first instant of its local date in the business time
-zone, so days last 23, 24 or 25 hours where clocks change. The beginnings of all days from the end of 1969 to 2201 are one sorted
-array, which compiled code searches without knowing about time zones.
+Days are numbered from 1970-01-01 (day 0). A day begins at the first instant of its local date in
+the business time zone, so days last 23, 24 or 25 hours where clocks change. The beginnings of all
+days from the end of 1969 to 2201 are one sorted array, which compiled code searches without knowing
+about time zones.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numba.extending import register_jitable
-from numpy.typing import NDArray
 
 from schemas.vocabulary import MS_PER_DAY, Instant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FIRST_DAY: Final = -2
 LAST_DAY: Final = (date(2201, 1, 1) - date(1970, 1, 1)).days
@@ -59,8 +63,9 @@ def midnights(timezone: str) -> NDArray[np.int64]:
     zone = ZoneInfo(timezone)
     starts = np.empty(len(days), dtype=np.int64)
     for k, day in enumerate(days):
-        # fold=0 reads a local midnight that does not exist with the offset before the change: just the instant of
-        # the change, which is the day's first; of a midnight that occurs twice it takes the first.
+        # fold=0 reads a local midnight that does not exist with the offset before the change: just
+        # the instant of the change, which is the day's first; of a midnight that occurs twice it
+        # takes the first.
         local = datetime.combine(EPOCH + timedelta(days=day), datetime.min.time(), tzinfo=zone)
         starts[k] = int(local.astimezone(UTC).timestamp()) * 1000
     starts.flags.writeable = False

@@ -1,6 +1,7 @@
 """Check what every system promises: shipped, so that systems of third parties are held to it too.
 
-Responsible for the contract checks. It must not depend on a test framework: each check raises AssertionError.
+Responsible for the contract checks. It must not depend on a test framework: each check raises
+AssertionError.
 """
 
 from __future__ import annotations

@@ -1,31 +1,35 @@
 """Apply facts and let time pass: the two doors of the core, for one partition.
 
-Responsible for turning batches and clock instants into changes. Time is an argument: the engine never reads a clock.
-The work is done by the kernel on the ledger's arrays; what a change says in words is built afterwards, and only for
-changes.
+Responsible for turning batches and clock instants into changes. Time is an argument: the engine
+never reads a clock. The work is done by the kernel on the ledger's arrays; what a change says in
+words is built afterwards, and only for changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from schemas.changes import Change
 from schemas.errors import Reason
-from schemas.profiles import Profile
-from schemas.vocabulary import Instant
 from segmenters import calendar
-from segmenters.batch import EventBatch
 from segmenters.instants import NEVER
 from segmenters.kernel import build
 from segmenters.kernel_source import out_dtype_fields
 from segmenters.layout import compose
 from segmenters.ledger import EARLY_MS, Ledger, Rows
-from segmenters.rules import Rules
 from segmenters.telling import Teller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from schemas.changes import Change
+    from schemas.profiles import Profile
+    from schemas.vocabulary import Instant
+    from segmenters.batch import EventBatch
+    from segmenters.rules import Rules
 
 TICK_LIMIT: Final = 5_000
 FORESIGHT: Final = 8
@@ -92,9 +96,10 @@ class Engine:
 
     Examples
     --------
+    >>> from segmenters.batch import EventBatch
     >>> from segmenters.rules import loads
     >>> engine = Engine(loads("[systems.lifecycle]"))
-    >>> order = EventBatch.from_columns([b"17850"], [0], [0], [13912], [1], [1], [False], ["536365"])
+    >>> order = EventBatch.from_columns([b"17850"], [0], [0], [995], [1], [1], [False], ["536365"])
     >>> [change.to for _, change in engine.apply(order).build_changes(seen_at=0)]
     ['new']
     >>> quarter = 90 * 86_400_000
@@ -135,8 +140,9 @@ class Engine:
     def apply(self, batch: EventBatch, clock: Instant | None = None) -> Outcome:
         """Apply facts in their order.
 
-        Before each, the customer's deadlines before it fire. A fact older than what its customer was last judged
-        at is late: it is put where it belongs and the customer is judged at the clock.
+        Before each, the customer's deadlines before it fire. A fact older than what its customer
+        was last judged at is late: it is put where it belongs and the customer is judged at the
+        clock.
 
         Parameters
         ----------
@@ -160,9 +166,10 @@ class Engine:
         clock = self.clock if clock is None else clock
         while count[_NEXT] < size:
             self._module.apply(
-                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts, self._parameters,
-                rows, batch.ts, batch.kind, batch.amount, batch.order, batch.event, batch.qualifies,
-                clock, self.rules.max_lateness_ms, self._stamp, self._out, dirty, refused, count,
+                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts,
+                self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.order,
+                batch.event, batch.qualifies, clock, self.rules.max_lateness_ms, self._stamp,
+                self._out, dirty, refused, count,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         outcome.duplicates, outcome.late = int(count[_DUPLICATE]), int(count[_LATE])
@@ -174,7 +181,7 @@ class Engine:
         return outcome
 
     def tick(self, clock: Instant, inclusive: bool = False, limit: int = TICK_LIMIT) -> Outcome:
-        """Let time pass: fire deadlines before ``clock``, oldest first, of at most ``limit`` customers.
+        """Let time pass: fire deadlines before ``clock``, oldest customers first.
 
         Parameters
         ----------
@@ -200,8 +207,8 @@ class Engine:
         parts = []
         while count[_NEXT] < len(who):
             self._module.tick(
-                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts, self._parameters,
-                who, clock, inclusive, self._stamp, self._out, dirty, count,
+                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts,
+                self._parameters, who, clock, inclusive, self._stamp, self._out, dirty, count,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         self._finish(outcome, parts, dirty[: count[_DIRTY]])
@@ -228,7 +235,7 @@ class Engine:
         outcome.profile_rows = shown[:shown_count]
 
     def _freshen(self, outcome: Outcome, clock: Instant) -> None:
-        """Write again the profiles whose told ``valid_until`` is near although facts have moved it later."""
+        """Write again the profiles whose told ``valid_until`` is near, though it has moved on."""
         ledger = self.ledger
         near = np.flatnonzero(ledger.refresh[: len(ledger)] < clock)
         if not len(near):
@@ -284,12 +291,12 @@ class Engine:
         )  # fmt: skip
 
     def profiles(self, rows: Rows) -> list[Profile]:
-        """Return what lookups are told of rows: segments, since when, until when, and what follows."""
+        """Return what lookups are told: segments, since when, until when, and what follows."""
         _, until, following = self._foresee(rows, first=True)
         return self._teller.profiles(self.ledger, rows, until.tolist(), following.tolist())
 
     def build_changes(self, outcome: Outcome, seen_at: Instant) -> list[tuple[bytes, Change]]:
-        """Return an outcome's changes in words, each with its record key: see `Outcome.build_changes`."""
+        """Return an outcome's changes in words: see `Outcome.build_changes`."""
         if not len(outcome.records):
             return []
         rows, where = np.unique(outcome.records["row"], return_inverse=True)

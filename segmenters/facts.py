@@ -33,15 +33,3 @@ def remember_event(row: Any, event: int) -> None:
     if event != 0:
         row.seen[row.seen_next] = event
         row.seen_next = (row.seen_next + 1) % EVENT_IDS
-
-
-@register_jitable
-def checksum(words: Any) -> int:
-    """Return a 32-bit checksum of 64-bit words: notices any flipped bit and any two words exchanged."""
-    total = 0x243F6A88
-    for word in words:
-        low = word & 0xFFFFFFFF
-        high = (word >> 32) & 0xFFFFFFFF
-        total = (((total ^ low) * 0x01000193) ^ (total >> 15)) & 0xFFFFFFFF
-        total = (((total ^ high) * 0x01000193) ^ (total >> 15)) & 0xFFFFFFFF
-    return int(total)

@@ -1,10 +1,11 @@
 """Compose the kernel: one compiled loop over facts for exactly the systems the rules enable.
 
-Responsible for writing the kernel's source, compiling it and keeping the compiled code in a cache folder. It must not
-hold state. ``segmenters/kernel_source.py`` has the text; read a generated file (``Kernel.path``) to follow an event.
+Responsible for writing the kernel's source, compiling it and keeping the compiled code in a cache
+folder. It must not hold state. ``kernel_template.txt`` has the course of an event; read a generated
+file (``Kernel.path``) to follow one.
 
-numba's cache looks at the generated file alone. So the file's name carries a digest of all sources that contribute and
-of the versions of numba and numpy: whatever changes, changes the name.
+numba's cache looks at the generated file alone. So the file's name carries a digest of all sources
+that contribute and of the versions of numba and numpy: whatever changes, changes the name.
 """
 
 from __future__ import annotations
@@ -15,26 +16,31 @@ import inspect
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numba
 import numpy as np
 
 import segmenters.calendar
+import segmenters.changelog
 import segmenters.facts
 import segmenters.instants
 import segmenters.measures.gaps
 import segmenters.measures.orders
 import segmenters.measures.tiles
 from segmenters import kernel_source
-from segmenters.layout import Layout
 from segmenters.system import System, hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from segmenters.layout import Layout
 
 SHARED: Final = (
     segmenters.calendar,
+    segmenters.changelog,
     segmenters.facts,
     segmenters.instants,
     segmenters.measures.gaps,
@@ -52,7 +58,10 @@ class Kernel(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Return where generated kernels are kept: ``REWAKE_CACHE_DIR``, else the user's cache folder."""
+    """Return where generated kernels are kept.
+
+    That is ``REWAKE_CACHE_DIR``, else the user's cache folder.
+    """
     named = os.environ.get("REWAKE_CACHE_DIR")
     if named:
         return Path(named) / "kernels"
@@ -85,7 +94,8 @@ def build(systems: Sequence[System], layout: Layout) -> Kernel:
         functions = {"classify": system.classify, "deadline": system.deadline, **hooks(system)}
         for function, body in functions.items():
             setattr(module, f"{system.key}_{function}", _jitable(body))
-    # Named tuples of the generated module are found by name when compiled code comes back from the cache.
+    # Named tuples of the generated module are found by name when compiled code comes back from the
+    # cache.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -122,7 +132,8 @@ def _store(name: str, text: str) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="rewake-kernels-"))
     path = folder / f"{name}.py"
     if not path.exists():
-        # Another process may be writing the same file: each writes its own and moves it into place whole.
+        # Another process may be writing the same file: each writes its own and moves it into place
+        # whole.
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as out:
             out.write(text)
         Path(out.name).replace(path)

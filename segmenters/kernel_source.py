@@ -1,23 +1,34 @@
 """Write the source of a kernel.
 
-Responsible for the text alone. What differs between rules is unrolled here: one call per system, one sum per window,
-one feature per field. The rest of the kernel is plain code in ``segmenters/facts.py`` and ``segmenters/measures``.
+Responsible for what differs between rules: one call per system, one sum per window, one feature per
+field, unrolled into ``kernel_template.txt``, which has the course of an event. What is the same for
+all rules is plain code in ``segmenters/facts.py``, ``segmenters/measures`` and
+``segmenters/changelog.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
-from segmenters.layout import Layout
 from segmenters.system import System, hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segmenters.layout import Layout
 
 SCALAR = 2
 
 
+def template() -> str:
+    """Return the text that all kernels share."""
+    return files("segmenters").joinpath("kernel_template.txt").read_text("utf-8")
+
+
 def write(systems: Sequence[System], layout: Layout) -> str:
     """Return the source of the kernel for these systems, in evaluation order."""
-    return _TEMPLATE.format(
+    return template().format(
         features=" ".join(feature_names(systems, layout)),
         parameters=" ".join(system.key for system in systems),
         keep=max(layout.windows, default=0) + KEPT_DAYS,
@@ -50,7 +61,7 @@ KEPT_DAYS = 402
 
 
 def feature_names(systems: Sequence[System], layout: Layout) -> list[str]:
-    """Return the names of the features, in the order of the features tuple and the change record."""
+    """Return the names of the features, in their order in the tuple and the change record."""
     names = ["n", "p0", "p", "e"]
     for window in layout.windows:
         names += [f"F{window}", f"M{window}"]
@@ -121,7 +132,10 @@ def _judging(systems: Sequence[System]) -> list[str]:
         lines += [
             f"if code != before[{k}]:",
             "    row.sequence += 1",
-            f"    tell(out[m], i, {k}, before[{k}], code, t, cause, event, row.sequence, row.{key}_sequence, row.{key}_from, row.{key}_since, f)",
+            "    tell(",
+            f"        out[m], i, {k}, before[{k}], code, t, cause, event, row.sequence,",
+            f"        row.{key}_sequence, row.{key}_from, row.{key}_since, f,",
+            "    )",
             "    m += 1",
             f"    row.{key}_since = t",
             f"    row.{key}_sequence = row.sequence",
@@ -158,385 +172,3 @@ def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[An
         ("cause", "i2"),
     ]
     return head + [(f"{name}", "i8") for name in feature_names(systems, layout)]
-
-
-_TEMPLATE = '''\
-"""Generated from the rules: the kernel for {parameters}. Do not edit; segmenters/kernel_source.py writes it."""
-from collections import namedtuple
-
-import numpy as np
-from numba import njit
-from numba.extending import register_jitable
-
-from segmenters.calendar import day_start, local_day
-from segmenters.facts import CANCEL, ENGAGEMENT, ORDER, REFUND, checksum, remember_event, seen_before
-from segmenters.instants import FAR, NEVER
-from segmenters.measures.gaps import forget_instant, remember_instant
-from segmenters.measures.orders import find_order, first_order, forget_order, last_order, remember_order
-from segmenters.measures.tiles import END, add_to_day, give_back_all, take_tile
-
-Features = namedtuple("Features", "{features}")
-Parameters = namedtuple("Parameters", "{parameters}")
-EVENT, CLOCK, RULES, CUTS, CORRECTION, ERASURE = range(6)
-UNTOLD = -1
-NO_DAY = -(1 << 31)
-KEEP = {keep}
-SYSTEMS = {systems}
-NEXT, TOLD, DIRTY, DUPLICATE, LATE, REFUSED = range(6)
-
-
-@register_jitable
-def look(row, t, pool, starts):
-    """Compute the features at an instant, and when a day next leaves a window."""
-    today = local_day(t, starts)
-    {sums}
-    k = row.head
-    while k != END:
-        tile = pool[k]
-        age = today - tile.day
-        if age >= {widest}:
-            break
-        if age >= 0:
-            {adding}
-        k = tile.next
-    leave = FAR
-    {leaving}
-    return (
-        Features(
-        {looked}
-        ),
-        leave,
-    )
-
-
-@register_jitable
-def tell(o, i, system, before, after, t, cause, event, sequence, previous_sequence, previous_from, previous_at, f):
-    """Write one change."""
-    o.at = t
-    o.previous_at = previous_at
-    o.row = i
-    o.event = event
-    o.sequence = sequence
-    o.previous_sequence = previous_sequence
-    o.system = system
-    o.before = before
-    o.after = after
-    o.previous_from = previous_from
-    o.cause = cause
-    {copied}
-
-
-@register_jitable
-def judge(row, i, t, cause, event, before, pool, starts, parameters, out, m):
-    """Judge a customer at an instant: tell every system whose segment differs from ``before``, return the next due."""
-    first = m
-    f, leave = look(row, t, pool, starts)
-    {judging}
-    if m > first:
-        row.settled = max(row.settled, t)
-        f, leave = look(row, t, pool, starts)
-    due = leave
-    {deadlines}
-    return m, due
-
-
-@register_jitable
-def remember(row, ts, kind, amount, order, qualifies, pool, free, starts, parameters):
-    """Put a fact into the customer's memory, and let the systems follow it."""
-    if kind == ORDER:
-        remember_order(row, ts, order, amount)
-        add_to_day(row, pool, free, local_day(ts, starts), 1, amount, KEEP)
-        {gaps_order}
-        {on_order}
-    elif kind == ENGAGEMENT:
-        if qualifies:
-            row.e = max(row.e, ts)
-        {on_engagement}
-    else:
-        k = find_order(row, order)
-        if k < 0:
-            if kind == REFUND:
-                add_to_day(row, pool, free, local_day(ts, starts), 0, -amount, KEEP)
-            return
-        order_ts = row.order_ts[k]
-        left = row.order_left[k]
-        taken = amount if kind == REFUND else max(left, 0)
-        full = kind == CANCEL or left <= taken
-        add_to_day(row, pool, free, local_day(order_ts, starts), -1 if full else 0, -taken, KEEP)
-        row.order_left[k] = left - taken
-        if full:
-            before = last_order(row)
-            forget_order(row, k)
-            {gaps_void}
-            {on_void}
-
-
-@register_jitable
-def segments_of(row):
-    return ({before})
-
-
-@register_jitable
-def settle(row, i, due, clock, inclusive, pool, starts, parameters, out, m):
-    """Fire the customer's deadlines before ``clock`` (or up to it), in order; stop early when ``out`` is full."""
-    while due < clock or (inclusive and due == clock):
-        if len(out) - m < SYSTEMS:
-            return m, due, False
-        m, due = judge(row, i, due, CLOCK, -1, segments_of(row), pool, starts, parameters, out, m)
-    return m, due, True
-
-
-@register_jitable
-def mark(i, stamps, stamp, dirty, count):
-    if stamps[i] != stamp:
-        stamps[i] = stamp
-        dirty[count[DIRTY]] = i
-        count[DIRTY] += 1
-
-
-@njit(cache=True)
-def apply(rows, dues, stamps, pool, free, starts, parameters, who, tss, kinds, amounts, orders, events, qualifies,
-          clock, lateness, stamp, out, dirty, refused, count):
-    """Apply facts from count[NEXT] on, in order; return when all are applied or ``out`` is full."""
-    m = 0
-    for k in range(count[NEXT], len(who)):
-        count[NEXT] = k
-        count[TOLD] = m
-        if len(out) - m < 2 * SYSTEMS:
-            return
-        i = who[k]
-        row = rows[i]
-        ts = tss[k]
-        late = ts < row.settled
-        t = max(clock, row.settled) if late else ts
-        if seen_before(row, events[k]):
-            count[DUPLICATE] += 1
-            continue
-        if late and ts < t - lateness:
-            refused[count[REFUSED]] = k
-            count[REFUSED] += 1
-            continue
-        if row.judged:
-            m, dues[i], done = settle(row, i, dues[i], t, False, pool, starts, parameters, out, m)
-            if m > count[TOLD]:
-                mark(i, stamps, stamp, dirty, count)
-            count[TOLD] = m
-            if not done or len(out) - m < SYSTEMS:
-                return
-        mark(i, stamps, stamp, dirty, count)
-        remember_event(row, events[k])
-        before = segments_of(row)
-        remember(row, ts, kinds[k], amounts[k], orders[k], qualifies[k], pool, free, starts, parameters)
-        if late:
-            count[LATE] += 1
-        else:
-            row.settled = ts
-        if row.judged == 0:
-            if kinds[k] == REFUND or kinds[k] == CANCEL:
-                continue
-            row.judged = 1
-        m, dues[i] = judge(row, i, t, CORRECTION if late else EVENT, k, before, pool, starts, parameters, out, m)
-    count[NEXT] = len(who)
-    count[TOLD] = m
-
-
-@njit(cache=True)
-def tick(rows, dues, stamps, pool, starts, parameters, who, clock, inclusive, stamp, out, dirty, count):
-    """Settle these customers from count[NEXT] on; return when all are settled or ``out`` is full."""
-    m = 0
-    count[TOLD] = 0
-    for k in range(count[NEXT], len(who)):
-        i = who[k]
-        count[NEXT] = k
-        m, dues[i], done = settle(rows[i], i, dues[i], clock, inclusive, pool, starts, parameters, out, m)
-        if m > count[TOLD]:
-            mark(i, stamps, stamp, dirty, count)
-        count[TOLD] = m
-        if not done:
-            return
-    count[NEXT] = len(who)
-
-
-@njit(cache=True)
-def foresee(rows, dues, pool, starts, parameters, who, steps, first, scratch, told, until, following):
-    """Find, for each customer, the next change of each system if nothing happens, over at most ``steps`` dues.
-
-    ``until[k]``: first instant at which any segment changes, or the last due looked at; ``following[k, s]``: the code
-    that follows in system s, or UNTOLD; ``told[k, s]``: when. With ``first`` the look ends at the first change.
-    """
-    out = scratch[1]
-    for k in range(len(who)):
-        i = who[k]
-        rows_scratch = scratch[0]
-        rows_scratch[0] = rows[i]
-        row = rows_scratch[0]
-        due = dues[i]
-        until[k] = FAR
-        for s in range(SYSTEMS):
-            following[k, s] = UNTOLD
-            told[k, s] = FAR
-        for step in range(steps):
-            if due >= FAR or (first and until[k] < FAR):
-                break
-            t = due
-            m, due = judge(row, i, t, CLOCK, -1, segments_of(row), pool, starts, parameters, out, 0)
-            for j in range(m):
-                s = out[j].system
-                if following[k, s] == UNTOLD:
-                    following[k, s] = out[j].after
-                    told[k, s] = t
-                until[k] = min(until[k], t)
-            if step == steps - 1:
-                until[k] = min(until[k], due)
-
-
-@njit(cache=True)
-def publish(rows, dues, refresh, pool, starts, parameters, dirty, changed, steps, early, scratch, told, until,
-            following, shown):
-    """Find which of these customers' cached profiles no longer hold, and note what will be told of them.
-
-    One whose segments changed, or whose next due comes before the told ``valid_until``, is looked at afresh. Returns
-    how many of ``shown`` are filled.
-    """
-    n = 0
-    one = np.empty(1, np.int64)
-    for k in range(len(dirty)):
-        i = dirty[k]
-        row = rows[i]
-        row.version += 1
-        if row.judged == 0:
-            continue
-        if not changed[k] and dues[i] >= row.until:
-            continue
-        one[0] = i
-        foresee(rows, dues, pool, starts, parameters, one, steps, True, scratch, told, until, following)
-        if not changed[k] and until[0] == row.until:
-            continue
-        row.until = until[0]
-        refresh[i] = until[0] - early
-        shown[n] = i
-        n += 1
-    return n
-
-
-@njit(cache=True)
-def freshen(rows, dues, refresh, pool, starts, parameters, who, steps, early, scratch, told, until,
-            following, shown):
-    """Look again at profiles whose told ``valid_until`` is near: facts may have moved it later. Returns how many did."""
-    n = 0
-    one = np.empty(1, np.int64)
-    for k in range(len(who)):
-        i = who[k]
-        one[0] = i
-        foresee(rows, dues, pool, starts, parameters, one, steps, True, scratch, told, until, following)
-        refresh[i] = FAR
-        if until[0] != rows[i].until:
-            rows[i].until = until[0]
-            rows[i].version += 1
-            refresh[i] = until[0] - early
-            shown[n] = i
-            n += 1
-    return n
-
-
-@njit(cache=True)
-def open_rows(rows, dues, refresh, start, stop):
-    """Make rows of customers nobody has seen yet."""
-    for i in range(start, stop):
-        open_row(rows[i])
-        dues[i] = FAR
-        refresh[i] = FAR
-
-
-@register_jitable
-def open_row(row):
-    row.settled = NEVER
-    row.e = NEVER
-    row.until = FAR
-    row.head = END
-    {fresh}
-
-
-@njit(cache=True)
-def sizes(rows, who, offsets, fixed, tile):
-    """Fill the offsets of the changelog values of these customers in one buffer."""
-    total = 0
-    for k in range(len(who)):
-        offsets[k] = total
-        total += fixed + tile * rows[who[k]].tiles
-    offsets[len(who)] = total
-
-
-@njit(cache=True)
-def pack(rows, row_bytes, pool, who, offsets, buffer, words, digest):
-    """Write changelog values: digest, checksum, row, tiles."""
-    size = row_bytes.shape[1]
-    for k in range(len(who)):
-        i = who[k]
-        a = offsets[k]
-        b = a + 8
-        for j in range(size):
-            buffer[b + j] = row_bytes[i, j]
-        w = (b + size) // 8
-        j = rows[i].head
-        while j != END:
-            words[w] = pool[j].spend
-            words[w + 1] = (np.int64(pool[j].orders) << 32) | (np.int64(pool[j].day) & 0xFFFFFFFF)
-            w += 2
-            j = pool[j].next
-        words[a // 8] = (np.int64(checksum(words[b // 8 : offsets[k + 1] // 8])) << 32) | digest
-
-
-@njit(cache=True)
-def unpack(rows, row_bytes, pool, free, who, offsets, buffer, words, digest):
-    """Read changelog values into rows; return the place of the first that is not one, or -1."""
-    size = row_bytes.shape[1]
-    for k in range(len(who)):
-        a = offsets[k]
-        z = offsets[k + 1]
-        if z - a < 8 + size or (z - a - 8 - size) % 16 != 0:
-            return k
-        head = words[a // 8]
-        if head & 0xFFFFFFFF != digest:
-            return k
-        if (head >> 32) & 0xFFFFFFFF != checksum(words[a // 8 + 1 : z // 8]):
-            return k
-        i = who[k]
-        row = rows[i]
-        give_back_all(row, pool, free)
-        for j in range(size):
-            row_bytes[i, j] = buffer[a + 8 + j]
-        row.head = END
-        last = END
-        w = (a + 8 + size) // 8
-        while w < z // 8:
-            new = take_tile(free, pool)
-            pool[new].spend = words[w]
-            pool[new].orders = words[w + 1] >> 32
-            pool[new].day = np.int32(words[w + 1] & 0xFFFFFFFF)
-            pool[new].next = END
-            if last == END:
-                row.head = new
-            else:
-                pool[last].next = new
-            last = new
-            w += 2
-    return -1
-
-
-@njit(cache=True)
-def wind(rows, dues, refresh, pool, starts, parameters, n, early):
-    """Derive the due column from the rows: deadlines are never stored."""
-    for i in range(n):
-        row = rows[i]
-        if row.judged == 0:
-            dues[i] = FAR
-            refresh[i] = FAR
-            continue
-        t = row.settled
-        f, leave = look(row, t, pool, starts)
-        due = leave
-        {rewound}
-        dues[i] = due
-        refresh[i] = row.until - early if row.until < FAR else FAR
-'''

@@ -6,14 +6,17 @@ Responsible for the row's fields and the layout digest. It must not know what fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from schemas.errors import RulesError
 from segmenters.measures import gaps, orders, tiles
-from segmenters.system import System
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segmenters.system import System
 
 EVENT_IDS: Final = 8
 CORE: Final = (
@@ -26,7 +29,11 @@ CORE: Final = (
     ("seen_next", "i2"),
     ("judged", "i2"),
 )
-"""``version`` grows with every write; ``settled``: L11; ``until``: the told ``valid_until``; ``seen``: last event ids."""
+"""What every row has.
+
+``version`` grows with every write. ``settled``: the instant below which a fact is late. ``e``: the
+last qualifying engagement. ``until``: the ``valid_until`` told. ``seen``: the last event ids.
+"""
 
 MEASURES: Final = {"gaps": gaps.FIELDS}
 TILE_WIRE: Final = np.dtype([("spend", "i8"), ("day", "i4"), ("orders", "i4")])

@@ -1,22 +1,27 @@
 """Hold the state of all customers of one partition.
 
-Responsible for the arrays (rows, due column, pool of day tiles), the key index, growth by doubling, and the changelog
-values. It must not judge: the kernel does, on these arrays.
+Responsible for the arrays (rows, due column, pool of day tiles), the key index, growth by doubling,
+and the changelog values. It must not judge: the kernel does, on these arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ChangelogCorrupt, LayoutChanged
+from segmenters.changelog import HEAD_BYTES, TILE_BYTES
 from segmenters.instants import FAR
-from segmenters.kernel import Kernel
 from segmenters.layout import TILE_WIRE, Layout
 from segmenters.measures.tiles import END, TILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segmenters.kernel import Kernel
 
 FIRST_CAPACITY: Final = 1024
 EARLY_MS: Final = 60_000
@@ -28,9 +33,9 @@ Rows = NDArray[np.int64]
 class Ledger:
     """Rows, dues and tiles of one partition.
 
-    ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i`` must be judged
-    again though nothing happens; ``refresh[i]`` the instant at which its cached profile must be looked at again;
-    ``keys[i]`` the customer id in UTF-8.
+    ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i``
+    must be judged again though nothing happens; ``refresh[i]`` the instant at which its cached
+    profile must be looked at again; ``keys[i]`` the customer id in UTF-8.
     """
 
     def __init__(self, layout: Layout, kernel: Kernel) -> None:
@@ -55,7 +60,8 @@ class Ledger:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays in use, without the key index."""
-        return len(self.keys) * (self.rows.itemsize + 24) + int(self.free[1]) * TILE.itemsize
+        rows = len(self.keys) * (int(self.rows.itemsize) + 24)
+        return rows + int(self.free[1]) * TILE.itemsize
 
     def rows_of(self, customers: Sequence[bytes]) -> Rows:
         """Return the rows of customers, opening those not seen yet."""
@@ -102,8 +108,8 @@ class Ledger:
     def pack(self, rows: Rows) -> list[bytes]:
         """Return the changelog values of rows: layout digest, checksum, row and tiles in one."""
         offsets = np.zeros(len(rows) + 1, np.int64)
-        fixed = 8 + self.rows.itemsize
-        self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_WIRE.itemsize)
+        fixed = HEAD_BYTES + self.rows.itemsize
+        self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_BYTES)
         buffer = np.empty(int(offsets[-1]), np.uint8)
         self.kernel.module.pack(
             self.rows,
@@ -117,7 +123,7 @@ class Ledger:
         )
         data = buffer.tobytes()
         ends = offsets.tolist()
-        return [data[a:z] for a, z in zip(ends, ends[1:], strict=False)]
+        return [data[a:z] for a, z in pairwise(ends)]
 
     def unpack(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Restore rows from changelog values, the last of a key winning.
@@ -142,8 +148,8 @@ class Ledger:
         words = np.frombuffer(padded, np.int64)
         ragged = np.flatnonzero(lengths % 8)
         wrong = self.kernel.module.unpack(
-            self.rows, self._row_bytes(), self.pool, self.free, rows, offsets, words.view(np.uint8), words,
-            self.layout.digest,
+            self.rows, self._row_bytes(), self.pool, self.free, rows, offsets,
+            words.view(np.uint8), words, self.layout.digest,
         )  # fmt: skip
         if len(ragged):
             wrong = int(ragged[0]) if wrong < 0 else min(wrong, int(ragged[0]))
@@ -154,7 +160,7 @@ class Ledger:
         digest = int.from_bytes(value[:4], "little")
         got = f"{len(value)} bytes, layout {digest:08x}"
         wanted = f"expected a changelog row of layout {self.layout.digest:08x}, got {got}"
-        if len(value) >= 8 + TILE_WIRE.itemsize and digest != self.layout.digest:
+        if len(value) >= HEAD_BYTES + TILE_WIRE.itemsize and digest != self.layout.digest:
             todo = "start the release and rules that wrote it, or rebuild the state by a replay"
             return LayoutChanged(f"{wanted}: {todo}")
         return ChangelogCorrupt(

@@ -1,6 +1,7 @@
-"""Read RFM maps: which segment each of the 125 cells of recency, frequency and monetary scores belongs to.
+"""Read RFM maps: which segment each of the 125 cells of the three scores belongs to.
 
-Responsible for the map files and for refusing a map that does not give each cell exactly one segment.
+Responsible for the map files and for refusing a map that does not give each cell exactly one
+segment.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _shipped(name: str) -> RfmMap:
 
 
 def parse_map(text: str, name: str) -> RfmMap:
-    """Read a map from TOML text.
+    r"""Read a map from TOML text.
 
     Raises
     ------
@@ -71,11 +72,12 @@ def parse_map(text: str, name: str) -> RfmMap:
 
     Examples
     --------
-    >>> parse_map('all = "R12345 F12345 M1234"', "mine.toml")
-    Traceback (most recent call last):
-    ...
-    schemas.errors.RulesError: systems.rfm.map: mine.toml must give each of the 125 cells (R F M) one segment; \
-25 have none: 115 125 135 145 155 215 225 235 245 255 315 325 ...
+    >>> try:
+    ...     parse_map('all = "R12345 F12345 M1234"', "mine.toml")
+    ... except RulesError as error:
+    ...     print(str(error).replace("; ", ";\n"))
+    systems.rfm.map: mine.toml must give each of the 125 cells (R F M) one segment;
+    25 have none: 115 125 135 145 155 215 225 235 245 255 315 325 ...
     """
     owners: dict[str, list[str]] = defaultdict(list)
     try:

@@ -1,7 +1,7 @@
-"""Read the rules file: which systems are enabled, with which parameters, and what the engine counts in.
+"""Read the rules file: the enabled systems, their parameters, and what the engine counts in.
 
-Responsible for decoding, validation with the path of what is wrong, and the digest ``rules_version``. It must not
-decide about customers.
+Responsible for decoding, validation with the path of what is wrong, and the digest
+``rules_version``. It must not decide about customers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,8 +21,12 @@ from schemas.errors import RulesError
 from schemas.money import Currencies
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.rfm_map import read_map
-from segmenters.system import System
-from segmenters.systems import SYSTEMS
+from segmenters.systems import SYSTEMS, Rfm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segmenters.system import System
 
 QUALIFYING: Final = (
     "login",
@@ -39,7 +42,7 @@ QUALIFYING: Final = (
     "review",
     "support_contact",
 )
-"""Kinds of engagement that count by default: what a customer does, not what reaches one (an email open is not)."""
+"""Kinds of engagement that count by default: what a customer does, not what reaches one."""
 
 PLAYS: Final = {
     "lifecycle:silent": Words("沉默客户唤醒", "Wake the silent customer"),
@@ -64,7 +67,7 @@ class EngineRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rules:
-    """The rules in force.
+    r"""Hold the rules in force.
 
     Attributes
     ----------
@@ -79,7 +82,7 @@ class Rules:
 
     Examples
     --------
-    >>> rules = loads('[systems.monetary_tier]\\nthresholds = { large = 500, medium = 50 }')
+    >>> rules = loads('[systems.monetary_tier]\nthresholds = { large = 500, medium = 50 }')
     >>> [system.key for system in rules.systems], rules.timezone
     (['monetary_tier'], 'UTC')
     """
@@ -97,7 +100,7 @@ class Rules:
         content = {
             "engine": msgspec.to_builtins(engine),
             "systems": {system.key: msgspec.to_builtins(system) for system in self.systems},
-            "maps": [read_map(system.map) for system in self.systems if system.key == "rfm"],  # type: ignore[attr-defined]
+            "maps": [read_map(system.map) for system in self.systems if isinstance(system, Rfm)],
             "plays": msgspec.to_builtins(self.plays),
         }
         text = msgspec.json.encode(content, order="sorted")
@@ -141,7 +144,7 @@ def load(path: str | Path | None) -> Rules:
 
 
 def loads(text: str, source: str = "<text>") -> Rules:
-    """Read rules from TOML text.
+    r"""Read rules from TOML text.
 
     Raises
     ------
@@ -150,10 +153,11 @@ def loads(text: str, source: str = "<text>") -> Rules:
 
     Examples
     --------
-    >>> loads("[systems.lifecycle]\\nsilent_days = 90", "my.toml")
-    Traceback (most recent call last):
-    ...
-    schemas.errors.RulesError: my.toml: systems.lifecycle.silent_days: no such key; did you mean wake_days?
+    >>> try:
+    ...     loads("[systems.lifecycle]\nsilent_days = 90", "my.toml")
+    ... except RulesError as error:
+    ...     print(error)
+    my.toml: systems.lifecycle.silent_days: no such key; did you mean silent_purchase_days?
     """
     try:
         table = tomllib.loads(text)
@@ -184,7 +188,7 @@ def _build(table: dict[str, Any]) -> Rules:
 
 
 def _system(key: str, parameters: Any) -> System:
-    system = _convert(parameters, SYSTEMS[key], f"systems.{key}")
+    system: System = _convert(parameters, SYSTEMS[key], f"systems.{key}")
     for name, message in system.check():
         raise RulesError(f"systems.{key}.{name}", message)
     return system

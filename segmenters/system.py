@@ -5,12 +5,14 @@ Responsible for the shape every system has. It must not know any particular one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.money import Currencies
 
 
@@ -28,22 +30,24 @@ UNKNOWN_LABEL = Label("未知", "Unknown")
 class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One classification: exclusive and total, decided from features at an instant.
 
-    A subclass's fields are its documented parameters, as they stand in the rules file. Besides it has two pure
-    scalar functions, compiled when the rules are loaded, written as plain ifs in the order of the rule's text:
+    A subclass's fields are its documented parameters, as they stand in the rules file. Besides it
+    has two pure scalar functions, compiled when the rules are loaded, written as plain ifs in the
+    order of the rule's text:
 
     ``classify(f, p, t) -> code``
-        The segment at instant ``t``, as the index into ``segments``. ``f`` has the features: ``n`` net orders,
-        ``p0``/``p`` first and last order, ``e`` last qualifying engagement (instants; NEVER where there is none),
-        ``F365``/``M365`` orders and spend in minor units for each window of ``windows``, the system's own ``state``
-        and, under the key of each system, the code of its segment: its own is the one before (-1 before the first
-        judgement), those in ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
+        The segment at instant ``t``, as the index into ``segments``. ``f`` has the features: ``n``
+        net orders, ``p0``/``p`` first and last order, ``e`` last qualifying engagement (instants;
+        NEVER where there is none), ``F365``/``M365`` orders and spend in minor units for each
+        window of ``windows``, the system's own ``state`` and, under the key of each system, the
+        code of its segment: its own is the one before (-1 before the first judgement), those in
+        ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
     ``deadline(f, p, t) -> instant``
-        The first instant after ``t`` at which ``classify`` may answer differently though nothing happens, day
-        windows aside (the kernel knows when a day leaves a window); FAR where there is none. Early is allowed,
-        late is not.
+        The first instant after ``t`` at which ``classify`` may answer differently though nothing
+        happens, day windows aside (the kernel knows when a day leaves a window); FAR where there is
+        none. Early is allowed, late is not.
 
-    It may further have these, compiled too, which see the customer's ``row`` and may write the row fields named in
-    ``state`` and the system's own segment (``row.<key>``):
+    It may further have these, compiled too, which see the customer's ``row`` and may write the row
+    fields named in ``state`` and the system's own segment (``row.<key>``):
 
     ``on_order(row, p, t, order)``, ``on_engagement(row, p, t, qualifies)``
         After a fact was remembered, before it is judged.
@@ -86,7 +90,10 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return ()
 
     def check(self) -> list[tuple[str, str]]:
-        """Return what is wrong between parameters, as (parameter, message); each alone is checked by its type."""
+        """Return what is wrong between parameters, as (parameter, message).
+
+        Each alone is checked by its type.
+        """
         return []
 
     def compiled(self, currencies: Currencies) -> Any:

@@ -1,23 +1,28 @@
-"""Put changes and profiles into words: ids, segment names, labels, plays, what the rule looked at, what follows.
+"""Put changes and profiles into words: ids, names, labels, plays, what the rule looked at.
 
-Responsible for what leaves the engine as a message. It must not decide: every number comes from the kernel.
+Responsible for what leaves the engine as a message. It must not decide: every number comes from the
+kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.changes import Change, Next, Words, change_id
 from schemas.profiles import Profile, Standing
 from schemas.vocabulary import CAUSE_WORDS, Cause, Instant
-from segmenters.batch import EventBatch
 from segmenters.instants import FAR
-from segmenters.ledger import Ledger, Rows
-from segmenters.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from segmenters.batch import EventBatch
+    from segmenters.ledger import Ledger, Rows
+    from segmenters.rules import Rules
 
 _HEAD: Final = 11
 """Fields of a change record before the features (`segmenters.kernel_source.out_dtype_fields`)."""
@@ -63,14 +68,16 @@ class Teller:
         batch
             The facts that made them; None for a tick.
         told, following
-            Per record and system: when the customer changes next if nothing happens, and to what (-1: not foreseen).
+            Per record and system: when the customer changes next if nothing happens, and to what
+            (-1: not foreseen).
         """
         version = self._rules.version
         event_ids = batch.event_ids if batch is not None else ()
         features, keys, moves = self._features, ledger.keys, self._moves
         number = records["system"]
         place = np.arange(len(records))
-        # The look ahead starts from the row as it is now: it belongs to the last change of each system.
+        # The look ahead starts from the row as it is now: it belongs to the last change of each
+        # system.
         latest = self._latest(ledger, records)
         next_code = np.where(latest, following[place, number], -1).tolist()
         next_at = told[place, number].tolist()
@@ -92,7 +99,7 @@ class Teller:
                         move.to,
                         at,
                         seen_at,
-                        CAUSE_WORDS[cause],  # type: ignore[arg-type]
+                        CAUSE_WORDS[cause],
                         event_ids[event] if event >= 0 else None,
                         self._corrects(record, customer, batch)
                         if cause == Cause.CORRECTION
@@ -136,7 +143,7 @@ class Teller:
         return move
 
     def _corrects(self, record: Any, customer: str, batch: EventBatch | None) -> str | None:
-        """Return the id of the change that a late fact makes untrue: the system's last, if the fact precedes it."""
+        """Return the id of the change that a late fact makes untrue: the system's last, if any."""
         _, previous_at, _, event, _, previous_sequence, number, before, _, previous_from, _ = (
             record[:_HEAD]
         )

@@ -1,4 +1,4 @@
-"""Remember the rhythm of a customer's orders: the instants of the last 21, and the gaps between them.
+"""Remember the rhythm of a customer's orders: the instants of the last 21 and their gaps.
 
 Responsible for the gaps alone. It must not decide anything from them: that is the systems' part.
 """
@@ -44,7 +44,10 @@ def forget_instant(row: Any, ts: int) -> None:
 
 @register_jitable
 def gap_quantile(row: Any, percent: int) -> int:
-    """Return a quantile of the gaps in milliseconds, type 1: always one of the gaps, or -1 where there is none."""
+    """Return a quantile of the gaps in milliseconds, or -1 where there is none.
+
+    Type 1: always one of the gaps themselves, the one at place ceil(gaps * percent / 100).
+    """
     gaps = row.rhythm_n - 1
     if gaps < 1:
         return -1

@@ -1,10 +1,11 @@
-"""Remember a customer's last orders, so that a refund finds its order and the last purchase can move back.
+"""Remember a customer's last orders, so that a refund finds its order and ``p`` can move back.
 
-Responsible for n (net orders), p0 and p (instants of the first and last net order) and the list of the last ten. It
-must not know about windows or money figures.
+Responsible for n (net orders), p0 and p (instants of the first and last net order) and the list of
+the last ten. It must not know about windows or money figures.
 
-The ten are ordered by (instant, arrival). An eleventh pushes the earliest out: it still counts in n, but can no
-longer be refunded by name; the earliest and latest instants pushed out are kept, so p0 and p stay exact.
+The ten are ordered by (instant, arrival). An eleventh pushes the earliest out: it still counts in
+n, but can no longer be refunded by name; the earliest and latest instants pushed out are kept, so
+p0 and p stay exact.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def first_order(row: Any) -> int:
 
 @register_jitable
 def _push_out(row: Any, ts: int) -> None:
-    # Before this one is pushed out, n - 1 - listed orders have been: none means the two instants are unset.
+    # Before this one is pushed out, n - 1 - listed orders have been: none means the two instants
+    # are unset.
     if row.n - 1 == row.listed:
         row.pushed_first = ts
         row.pushed_last = ts

@@ -1,10 +1,11 @@
 """Remember purchases by day, so that any window can be added up at any instant.
 
-Responsible for the pool of day tiles (customer, local day -> net orders, net spend). It must not keep running sums:
-figures are added up from the tiles when asked, so they cannot drift.
+Responsible for the pool of day tiles (customer, local day -> net orders, net spend). It must not
+keep running sums: figures are added up from the tiles when asked, so they cannot drift.
 
-A customer's tiles form a chain in one array, newest day first. Element 0 of ``free`` is the head of the chain of
-returned tiles, element 1 the number of tiles ever used; the pool is grown between batches, never inside one.
+A customer's tiles form a chain in one array, newest day first. Element 0 of ``free`` is the head of
+the chain of returned tiles, element 1 the number of tiles ever used; the pool is grown between
+batches, never inside one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def add_to_day(
 ) -> None:
     """Add orders and spend (minor units) to the tile of a local day, making it where there is none.
 
-    Tiles more than ``keep`` days older than a newly opened newest day are given back: no window reaches them.
+    Tiles more than ``keep`` days older than a newly opened newest day are given back: no window
+    reaches them.
     """
     before = END
     k = row.head

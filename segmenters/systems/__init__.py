@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from segmenters.system import System
+from typing import TYPE_CHECKING
+
 from segmenters.systems.lifecycle import Lifecycle
 from segmenters.systems.monetary_tier import MonetaryTier
 from segmenters.systems.rfm import Rfm
+
+if TYPE_CHECKING:
+    from segmenters.system import System
 
 SYSTEMS: dict[str, type[System]] = {s.key: s for s in (Lifecycle, MonetaryTier, Rfm)}
 """Every system of this distribution, by key."""

@@ -1,12 +1,13 @@
 """System 1, lifecycle (生命周期): the one campaigns live on.
 
-prospect -> new -> active -> silent -> churned, and reactivated after a return. Responsible for this one rule; it must
-not know how orders and engagements are remembered.
+prospect -> new -> active -> silent -> churned, and reactivated after a return. Responsible for this
+one rule; it must not know how orders and engagements are remembered.
 """
+
+# ruff: noqa: ARG004 - every system has the same signatures
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -18,6 +19,8 @@ from segmenters.measures.gaps import gap_quantile
 from segmenters.system import Label, System
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.money import Currencies
 
 PROSPECT: Final = 0
@@ -35,7 +38,19 @@ Bounds = Annotated[tuple[Days, Days], msgspec.Meta(description="least and most d
 
 
 class Cadence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Thresholds from the customer's own rhythm: a quantile of the gaps between orders, stretched and clamped."""
+    """Set thresholds by the customer's own rhythm: a quantile of the gaps, stretched and clamped.
+
+    Parameters
+    ----------
+    quantile
+        Which of the customer's gaps between orders, per cent: 50 is the (lower) median.
+    silent_pct, churned_pct
+        Silent and churned after so many per cent of that gap.
+    min_gaps
+        With fewer gaps the fixed days hold.
+    silent_days, churned_days
+        Least and most days; churned is never before silent.
+    """
 
     quantile: Percent = 50
     silent_pct: Ratio = 200
@@ -70,26 +85,28 @@ class Compiled(NamedTuple):
 
 
 class Lifecycle(System, frozen=True, kw_only=True):
-    """Say where a customer stands between first contact and loss, and notice silence at its own deadline.
+    """Say where a customer stands between first contact and loss.
 
     Parameters
     ----------
     silent_purchase_days, silent_engagement_days
-        Silent when neither an order for so many days nor a qualifying engagement for so many; 0 engagement days:
-        engagement does not count.
+        Silent when neither an order for so many days nor a qualifying engagement for so many; 0
+        engagement days: engagement does not count.
     churned_purchase_days, churned_engagement_days
         The same for churned, counting engagement before the silence.
     new_days, new_orders
-        ``new`` ends after so many days (0: no limit) or with this order (2: the second; 0: orders do not end it).
+        ``new`` ends after so many days (0: no limit) or with this order (2: the second; 0: orders
+        do not end it).
     reactivated_days, reactivated_orders
         ``reactivated`` likewise, counting orders after the one that woke the customer.
     wake_engagements, wake_days
-        So many qualifying engagements within so many days wake a silent customer; 0: only an order does. By default
-        2, and 0 where engagement does not count.
+        So many qualifying engagements within so many days wake a silent customer; 0: only an order
+        does. By default 2, and 0 where engagement does not count.
     by_value
         Other pairs of silent days per value segment; needs ``value_tier``.
     cadence
-        Thresholds from the customer's own rhythm of orders, instead of fixed ones, once enough gaps are known.
+        Thresholds from the customer's own rhythm of orders, instead of fixed ones, once enough gaps
+        are known.
 
     Examples
     --------
@@ -115,7 +132,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
     reactivated_orders: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     wake_engagements: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     wake_days: Days = 7
-    by_value: dict[str, tuple[Days, DaysOrOff]] = {}
+    by_value: dict[str, tuple[Days, DaysOrOff]] = msgspec.field(default_factory=dict)
     cadence: Cadence | None = None
 
     key: ClassVar[str] = "lifecycle"
@@ -155,12 +172,14 @@ class Lifecycle(System, frozen=True, kw_only=True):
     def state(self) -> tuple[tuple[Any, ...], ...]:
         """What the customer's own past adds to the rule.
 
-        ``silent_after``, ``churned_after``: thresholds fixed at the last order. ``quiet_since``: last engagement
-        before the silence. ``react_at``: the return; ``react_ts``, ``react_id``: the order that made it, if one
-        did; ``react_n``: orders since. ``ended_*``: the order that ended new or reactivated by count, and which of
-        them. ``wakes``: engagements since the silence began.
+        ``silent_after``, ``churned_after``: thresholds fixed at the last order. ``quiet_since``:
+        last engagement before the silence. ``react_at``: the return; ``react_ts``, ``react_id``:
+        the order that made it, if one did; ``react_n``: orders since. ``ended_*``: the order that
+        ended new or reactivated by count, and which of them. ``wakes``: engagements since the
+        silence began.
         """
-        # Compiled code names the rhythm with and without cadence: without, two fields of next to nothing stand in.
+        # Compiled code names the rhythm with and without cadence: without, two fields of next to
+        # nothing stand in.
         stub = () if self.cadence else (("rhythm", "i8", (1,)), ("rhythm_n", "i4"))
         return (
             *stub,
@@ -268,13 +287,13 @@ class Lifecycle(System, frozen=True, kw_only=True):
             return CHURNED if t >= churn_at(f, p, f.e) else SILENT
         if t >= graduation_at(f, p):
             return ACTIVE
-        return stage
+        return int(stage)
 
     @staticmethod
-    def deadline(f: Any, p: Any, t: int) -> int:  # noqa: ARG004  - all from instants of the past
+    def deadline(f: Any, p: Any, t: int) -> int:
         """Silence, churn or graduation, whichever comes first from here."""
         stage = f.lifecycle
-        if stage == PROSPECT or stage == CHURNED:  # noqa: PLR1714  - compiled, and plain
+        if stage in (PROSPECT, CHURNED):
             return FAR
         if stage == SILENT:
             return churn_at(f, p, f.quiet_since)
@@ -285,7 +304,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
         """Begin, wake or graduate, and fix the thresholds that hold until the next order."""
         fix_thresholds(row, p)
         stage = row.lifecycle
-        if stage == SILENT or stage == CHURNED:  # noqa: PLR1714
+        if stage in (SILENT, CHURNED):
             wake(row, t)
             row.react_ts = t
             row.react_id = order
@@ -303,7 +322,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
     def on_engagement(row: Any, p: Any, t: int, qualifies: bool) -> None:
         """Count engagements of a silent customer: enough of them within a short time wake."""
         stage = row.lifecycle
-        if not qualifies or p.wake_engagements == 0 or (stage != SILENT and stage != CHURNED):  # noqa: PLR1714
+        if not qualifies or p.wake_engagements == 0 or stage not in (SILENT, CHURNED):
             return
         if row.wakes_n == p.wake_engagements:
             for k in range(row.wakes_n - 1):
@@ -315,8 +334,8 @@ class Lifecycle(System, frozen=True, kw_only=True):
             wake(row, t)
 
     @staticmethod
-    def on_void(row: Any, p: Any, t: int, order_ts: int, order: int, moved: bool) -> None:  # noqa: ARG004
-        """Take back what an order did that was removed: the return it made, or the end of new or reactivated."""
+    def on_void(row: Any, p: Any, t: int, order_ts: int, order: int, moved: bool) -> None:
+        """Take back what a removed order did: the return it made, or the end of a stage."""
         if row.n == 0:
             return
         if moved:
@@ -339,10 +358,10 @@ class Lifecycle(System, frozen=True, kw_only=True):
                 row.ended_id = 0
 
     @staticmethod
-    def entered(row: Any, f: Any, p: Any, t: int, before: int, after: int) -> None:  # noqa: ARG004
+    def entered(row: Any, f: Any, p: Any, t: int, before: int, after: int) -> None:
         """Note what the silence began with."""
         row.ended_id = 0
-        if (after == SILENT or after == CHURNED) and before != SILENT:  # noqa: PLR1714
+        if after in (SILENT, CHURNED) and before != SILENT:
             row.quiet_since = row.e
             row.wakes_n = 0
 
@@ -367,25 +386,25 @@ def silence_at(f: Any, p: Any) -> int:
         if p.cadence:
             patience = min(patience, f.silent_after)
         instant = max(instant, f.e + patience)
-    return instant
+    return int(instant)
 
 
 @register_jitable
 def churn_at(f: Any, p: Any, engaged: int) -> int:
-    """Return the instant at which a silent customer, last engaged at ``engaged`` before the silence, is lost."""
+    """Return the instant at which a customer, silent since after ``engaged``, is lost."""
     instant = f.p + f.churned_after
     if p.churned_engagement > 0:
         instant = max(instant, engaged + p.churned_engagement)
-    return instant
+    return int(instant)
 
 
 @register_jitable
 def graduation_at(f: Any, p: Any) -> int:
     """Return the instant at which new or reactivated ends by time."""
     if f.lifecycle == NEW and p.new_time > 0:
-        return f.p0 + p.new_time
+        return int(f.p0 + p.new_time)
     if f.lifecycle == REACTIVATED and p.reactivated_time > 0:
-        return f.react_at + p.reactivated_time
+        return int(f.react_at + p.reactivated_time)
     return FAR
 
 

@@ -3,9 +3,10 @@
 Responsible for this one rule. It must not know how spend is remembered.
 """
 
+# ruff: noqa: ARG004 - every system has the same signatures
+
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -16,6 +17,8 @@ from segmenters.instants import FAR
 from segmenters.system import NONE_LABEL, Label, System
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.money import Currencies
 
 NONE: Final = 0
@@ -32,7 +35,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compiled(NamedTuple):
-    """The parameters in minor units; ``*_down`` is the spend below which a customer leaves the tier."""
+    """The parameters in minor units; below ``*_down`` a customer leaves the tier."""
 
     large: int
     medium: int
@@ -48,8 +51,8 @@ class MonetaryTier(System, frozen=True, kw_only=True):
     thresholds
         ``large`` and ``medium``: spend from which the tier begins, base currency, major units.
     down_ratio
-        A customer leaves a tier downwards below this share of its threshold, walking one tier at a time; ``small``
-        is left when nothing remains. The first judgement is plain.
+        A customer leaves a tier downwards below this share of its threshold, walking one tier at a
+        time; ``small`` is left when nothing remains. The first judgement is plain.
 
     Examples
     --------
@@ -119,7 +122,7 @@ class MonetaryTier(System, frozen=True, kw_only=True):
         )
 
     @staticmethod
-    def classify(f: Any, p: Any, t: int) -> int:  # noqa: ARG004  - windows alone bring time in
+    def classify(f: Any, p: Any, t: int) -> int:
         """Up at the threshold; down below the ratio, tier by tier."""
         spend = f.M365
         if spend >= p.large:
@@ -142,11 +145,11 @@ class MonetaryTier(System, frozen=True, kw_only=True):
         return tier
 
     @staticmethod
-    def deadline(f: Any, p: Any, t: int) -> int:  # noqa: ARG004
+    def deadline(f: Any, p: Any, t: int) -> int:
         """None of its own: only days leaving the window."""
         return FAR
 
     @staticmethod
-    def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:  # noqa: ARG004
+    def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:
         """Return the spend."""
         return {"M365": f.M365}

@@ -1,11 +1,12 @@
-"""System 14, rfm (购买情况+购买频率+购买金额): recency, frequency and monetary scores, and the segment of their cell.
+"""System 14, rfm (购买情况+购买频率+购买金额): three scores, and the segment of their cell.
 
 Responsible for this one rule. Maps are data (``segmenters/maps``).
 """
 
+
+
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
@@ -20,6 +21,8 @@ from segmenters.rfm_map import read_map
 from segmenters.system import NONE_LABEL, Label, System
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.money import Currencies
 
 NONE: Final = 0
@@ -51,7 +54,7 @@ NAMES: Final = {
 
 
 class Compiled(NamedTuple):
-    """Bounds of the scores 5 … 2 in milliseconds, orders and minor units, and the codes of the 125 cells."""
+    """Bounds of the scores 5 … 2 in ms, orders and minor units, and the codes of the 125 cells."""
 
     recency: tuple[int, int, int, int]
     frequency: tuple[int, int, int, int]
@@ -65,7 +68,8 @@ class Rfm(System, frozen=True, kw_only=True):
     Parameters
     ----------
     map
-        ``A`` (25 cells, recency and frequency), ``B`` (125 cells), ``C`` (eight classes), or the path of a map file.
+        ``A`` (25 cells, recency and frequency), ``B`` (125 cells), ``C`` (eight classes), or the
+        path of a map file.
     recency_days
         The last order is younger than these for the scores 5, 4, 3, 2; else 1.
     frequency
@@ -150,13 +154,13 @@ class Rfm(System, frozen=True, kw_only=True):
 
     @staticmethod
     def deadline(f: Any, p: Any, t: int) -> int:
-        """The next birthday of the last order at which recency falls."""
+        """Return the next age of the last order at which recency falls."""
         if f.n == 0:
             return FAR
         age = t - f.p
         for bound in p.recency:
             if age < bound:
-                return f.p + bound
+                return int(f.p + bound)
         return FAR
 
     @staticmethod
