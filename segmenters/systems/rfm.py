@@ -3,8 +3,6 @@
 Responsible for this one rule. Maps are data (``segmenters/maps``).
 """
 
-
-
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
