@@ -321,6 +321,17 @@ def test_cadence_needs_three_gaps() -> None:
     ]  # fmt: skip
 
 
+def test_cadence_takes_a_real_gap_and_never_the_mean_of_two() -> None:
+    # Gaps 10, 12, 20, 30: the second of four, so S = 24 after the order at 72.
+    facts = [o(0), o(10), o(22), o(42), o(72)]
+    assert told(facts, 96, **CADENCE)[-1] == ("silent", 96, "clock")
+
+
+def test_cadence_churns_no_sooner_than_it_silences() -> None:
+    table = CADENCE | {"cadence": {"silent_pct": 400, "churned_pct": 200}}
+    assert told([o(0), o(10), o(20), o(30)], 200, **table)[-1] == ("churned", 70, "clock")
+
+
 def test_cadence_is_clamped() -> None:
     assert told([o(0), o(1), o(2), o(3)], 200, **CADENCE)[-2:] == [
         ("silent", 17, "clock"), ("churned", 31, "clock"),

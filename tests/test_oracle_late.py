@@ -106,7 +106,7 @@ def test_only_the_last_change_can_be_undone() -> None:
     # 80o precedes silent (90) and churned (180); its own p + S is 170: churned stays.
     assert told(o(0), 185, i(185), o(80))[-1] == ("churned", 180, "clock")
     # ... but with a longer S the order still counts for something, from the clock on.
-    days = {"silent_purchase_days": 110, "churned_purchase_days": 180}
+    days: dict[str, Any] = {"silent_purchase_days": 110, "churned_purchase_days": 180}
     assert told(o(0), 185, i(185), o(80), 191, **days)[-2:] == [
         ("reactivated", 185, "correction", 4), ("silent", 190, "clock"),
     ]  # fmt: skip
@@ -115,6 +115,22 @@ def test_only_the_last_change_can_be_undone() -> None:
 def test_a_change_made_by_a_fact_is_not_undone() -> None:
     # 100o reactivated; 95e comes late and would not have woken: nothing to tell.
     assert told(o(0), o(100), 105, e(95))[-1] == ("reactivated", 100, "event")
+
+
+def test_a_correction_is_not_undone() -> None:
+    # 80o corrects silent to active at 95; 92e precedes that, but no time made it.
+    assert told(o(0), 95, i(95), o(80), e(92))[-1] == ("active", 95, "correction", 3)
+
+
+def test_a_late_engagement_during_the_silence_counts_to_no_wake_up() -> None:
+    assert told(o(0), i(103), e(100), e(105))[-1] == ("silent", 90, "clock")
+    assert told(o(0), i(103), e(100), e(105), e(106))[-1] == ("reactivated", 106, "event")
+
+
+def test_a_late_engagement_before_the_silence_moves_the_churn() -> None:
+    days: dict[str, Any] = {"silent_engagement_days": 10, "churned_engagement_days": 200}
+    arrivals = [o(0), e(20), 95, e(50), 251]
+    assert told(*arrivals, **days)[-1] == ("churned", 250, "clock")
 
 
 def test_a_late_refund_acts_at_the_clock() -> None:
