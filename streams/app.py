@@ -21,6 +21,8 @@ from streams.delivery.faust_app import LaneApp
 from streams.ownership import Ownership, Plan
 from streams.partition import Digests, Pace
 from streams.reports import Reports
+from streams.sinks.no_cache import NoCache
+from streams.sinks.redis_cache import ProfileCache
 from streams.table import LedgerTable
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.ports import PartitionEngine
     from streams.settings import Settings
-    from streams.sinks.redis_cache import ProfileCache
 
 FAMILIES: Final = {topics.PURCHASES: "purchase", topics.ENGAGEMENTS: "engagement"}
 """Input topics in rank order, and what they hold."""
@@ -72,7 +73,7 @@ def judging_by(rules: Rules) -> Judging:
 
 
 def build(
-    settings: Settings, judging: Judging, cluster: Cluster, cache: ProfileCache | None
+    settings: Settings, judging: Judging, cluster: Cluster
 ) -> LaneApp:
     """Build the worker.
 
@@ -84,8 +85,6 @@ def build(
         What the rules say.
     cluster
         What the topics look like; see `streams.cluster.inspect`.
-    cache
-        Where profiles go; None: nowhere.
     """
     app = _faust_app(settings, cluster.partitions)
     decoders = {
@@ -106,8 +105,11 @@ def build(
         connection={"bootstrap_servers": settings.kafka, **settings.kafka_security()},
         transaction_ms=settings.transaction_timeout,
     )
+    cache = ProfileCache(settings.redis) if settings.redis else NoCache()
     reports = Reports(app.fail, cache)
-    app.ownership = Ownership(app, plan, reports, reports.durable, _now)
+    app.at_start.append(cache.start)
+    app.at_end.append(cache.stop)
+    app.ownership = Ownership(app, plan, reports, cache, _now)
     app.ledger = LedgerTable(
         app,
         new_engine=judging.new_engine,
@@ -119,8 +121,6 @@ def build(
     app.tables.add(app.ledger)
     for topic in FAMILIES:
         add_agent(app, topic)
-    if cache is not None:
-        cache.attach(app)
     return app
 
 

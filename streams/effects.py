@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from schemas.changes import Change
+    from schemas.profiles import Profile
     from schemas.vocabulary import Instant
     from streams.delivery.producer import Outgoing, PartitionProducer
     from streams.lanes import Letter
@@ -57,19 +58,19 @@ class Durable(NamedTuple):
         The position record of the transaction.
     offset
         Changelog offset of its last record.
-    profile_rows
-        Rows whose cached profile must be rewritten.
+    profiles
+        Rendered as they are in it.
     settled
         Instant before which no deadline is left unsettled.
     changes
-        Number of changes told.
+        The changes told.
     """
 
     record: PositionRecord
     offset: int
-    profile_rows: IntArray
+    profiles: Sequence[Profile]
     settled: Instant
-    changes: int
+    changes: Sequence[Change]
 
 
 class _Pending:
@@ -99,6 +100,8 @@ class Effects:
         Topics and partitions to write to.
     describe
         Returns the position record and the settled instant for everything added so far.
+    render
+        Renders profiles of rows, as they are in the transaction that is being built.
     now
         Wall clock, ms.
     on_durable
@@ -111,6 +114,7 @@ class Effects:
         producer: PartitionProducer,
         target: Target,
         describe: Callable[[], tuple[PositionRecord, Instant]],
+        render: Callable[[IntArray], Sequence[Profile]],
         now: Callable[[], Instant],
         on_durable: Callable[[Durable], None],
     ) -> None:
@@ -118,6 +122,7 @@ class Effects:
         self._producer = producer
         self._target = target
         self._describe = describe
+        self._render = render
         self._now = now
         self._on_durable = on_durable
         self._pending = _Pending()
@@ -197,6 +202,7 @@ class Effects:
         changelog = [(key, value, NO_HEADERS) for key, value in self._engine.dump_rows(rows)]
         # Last, so that whoever has read the position has read all rows before it.
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
+        profiles = self._render(_union(pending.profile_rows))
         target = self._target
         offsets = await self._producer.transact([
             (target.changelog, target.partition, changelog),
@@ -205,9 +211,8 @@ class Effects:
         ])
         self.transactions += 1
         self._roomy.set()
-        self._on_durable(
-            Durable(record, offsets[0], _union(pending.profile_rows), settled, len(pending.changes))
-        )
+        told = [change for _, change in pending.changes]
+        self._on_durable(Durable(record, offsets[0], profiles, settled, told))
 
     def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
         source = self._target.source

@@ -8,6 +8,7 @@ itself.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka.errors import IllegalStateError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
+    from streams.ports import Cache
     from streams.partition import Digests, Pace
     from streams.table import PartitionState
 
@@ -75,6 +77,9 @@ class Watcher(Listener, Protocol):
     def taken(self, states: Mapping[int, PartitionState]) -> None:
         """Partitions are worked from now on."""
 
+    def durable(self, partition: int, what: Durable) -> None:
+        """Effects were committed."""
+
     def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
         """Partitions are not worked any more; of the dropped ones nothing is kept."""
 
@@ -90,8 +95,8 @@ class Ownership:
         How partitions are worked.
     listener
         Hears of progress.
-    on_durable
-        Called after each commit with partition and what is durable.
+    cache
+        Where profiles go.
     now
         Wall clock, ms.
     """
@@ -101,13 +106,13 @@ class Ownership:
         app: Any,
         plan: Plan,
         listener: Watcher,
-        on_durable: Callable[[int, Durable], None],
+        cache: Cache,
         now: Callable[[], Instant],
     ) -> None:
         self._app = app
         self._plan = plan
         self._listener = listener
-        self._on_durable = on_durable
+        self._cache = cache
         self._now = now
         self._round = 0
         self._producers: dict[int, PartitionProducer] = {}
@@ -142,6 +147,9 @@ class Ownership:
             for number in numbers
         }
         self._producers = opening
+        cached = await self._cache.applied()
+        for number in numbers:
+            self._app.ledger.state(number).cached_up_to(cached.get(number, -1))
         await asyncio.gather(*[producer.open() for producer in opening.values()])
 
     async def take(self, numbers: Collection[int]) -> None:
@@ -188,6 +196,7 @@ class Ownership:
         """Build a partition's lane and return the seeks it needs, each in an epoch of its own."""
         state = self._app.ledger.state(number)
         state.wind()
+        self._cache.taken(number, state.engine, state.uncached())
         positions = starting_positions(number, state.record, state.engine.customers, logs)
         epochs = {topic: self._app.consumer.new_epoch() for topic in logs}
         plan = self._plan
@@ -220,7 +229,8 @@ class Ownership:
             state = self._app.ledger.state(number)
             state.record, state.offset = what.record, what.offset
             self._app.consumer.durable(ack_positions(what.record, number))
-            self._on_durable(number, what)
+            self._cache.durable(number, what.profiles, what.offset, what.settled)
+            self._listener.durable(number, what)
             partition.nudge()
 
         partition.start(
@@ -229,6 +239,7 @@ class Ownership:
                 self._producers[number],
                 target,
                 partition.describe,
+                partial(self._cache.render, number),
                 self._now,
                 durable,
             )
@@ -248,6 +259,8 @@ class Ownership:
         kept = [number for number, settled in zip(owned, quiet, strict=True) if settled]
         for number in set(owned).difference(kept):
             self._app.ledger.drop(number)
+        for number in owned:
+            self._cache.released(number)
         if owned:
             self._listener.released(kept, sorted(set(owned).difference(kept)))
         await self._abandon(list(self._producers))

@@ -294,7 +294,7 @@ class OwnedPartition:
         self._learn()
         reading = self._clock.read(self.reading.instant, _now(), self.lane.completeness())
         if reading == self._settled:
-            self._persist_if_old()
+            self._rest()
             return False
         judged = self.engine.tick(reading.instant, reading.inclusive, self._pace.tick_limit)
         self.reading = reading
@@ -302,10 +302,8 @@ class OwnedPartition:
             self._settled = reading
         if len(judged.dirty) or reading.inclusive:
             self.effects.add(judged, (), 0)
-        elif self.effects.idle and not judged.more:
-            self._listener.settled(self.number, reading.instant)
         self._listener.ticked(self.number, reading, judged)
-        self._persist_if_old()
+        self._rest()
         return judged.more
 
     def _learn(self) -> None:
@@ -322,9 +320,13 @@ class OwnedPartition:
                 self.lane.holes += 1
                 self._heal(topic, Verdict.HOLE)
 
-    def _persist_if_old(self) -> None:
+    def _rest(self) -> None:
+        """Publish the clock, and have positions that moved alone written now and then."""
+        if not self.effects.idle:
+            return
+        self._listener.settled(self.number, self._settled.instant)
         before, written = self._persisted
-        if time.monotonic() - written > PERSIST_S and self.effects.idle:
+        if time.monotonic() - written > PERSIST_S:
             now = self._describe_now()
             if now != before:
                 self.effects.touch()

@@ -74,3 +74,40 @@ class PartitionEngine(Protocol):
 
     def profiles(self, rows: IntArray) -> Sequence[Profile]:
         """Return profiles of rows."""
+
+    def row_of(self, customer: bytes) -> int:
+        """Return the row of a customer, or -1."""
+
+
+class Cache(Protocol):
+    """Where profiles go, behind the durable state."""
+
+    @property
+    def behind(self) -> int:
+        """Profiles that are not written yet."""
+
+    async def start(self) -> None:
+        """Begin to write."""
+
+    async def stop(self) -> None:
+        """Write what is waiting, bounded, and close."""
+
+    async def applied(self) -> dict[int, int]:
+        """Return the changelog offset the cache has reached, by partition; empty when unknown."""
+
+    def taken(self, partition: int, engine: PartitionEngine, rows: IntArray) -> None:
+        """Take a partition over; ``rows`` are those the cache may not hold."""
+
+    def released(self, partition: int) -> None:
+        """Let a partition go."""
+
+    def render(self, partition: int, rows: IntArray) -> Sequence[Profile]:
+        """Render profiles for the transaction that is being built."""
+
+    def durable(
+        self, partition: int, profiles: Sequence[Profile], offset: int, clock: Instant
+    ) -> None:
+        """Queue what was rendered for a transaction that has been committed."""
+
+    def settled(self, partition: int, clock: Instant) -> None:
+        """Publish a clock although nothing changed."""

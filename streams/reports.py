@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from streams.clock import Reading
     from streams.effects import Durable
     from streams.lanes import Cut, Verdict
-    from streams.ports import Judged
-    from streams.sinks.redis_cache import ProfileCache
+    from streams.ports import Cache, Judged
     from streams.table import PartitionState
 
 _log: Final = structlog.get_logger(__name__)
@@ -32,10 +31,10 @@ class Reports:
     fail
         Stops the worker.
     cache
-        Where profiles go; None: nowhere.
+        Publishes the clock.
     """
 
-    def __init__(self, fail: Callable[[Exception], None], cache: ProfileCache | None) -> None:
+    def __init__(self, fail: Callable[[Exception], None], cache: Cache) -> None:
         self._fail = fail
         self._cache = cache
         self.events = 0
@@ -68,14 +67,12 @@ class Reports:
 
     def settled(self, partition: int, instant: Instant) -> None:
         """Publish the clock."""
-        if self._cache is not None:
-            self._cache.settled(partition, instant)
+        self._cache.settled(partition, instant)
 
     def durable(self, partition: int, what: Durable) -> None:
-        """Queue profiles behind what is durable."""
+        """Count transactions."""
+        del partition, what
         self.transactions += 1
-        if self._cache is not None:
-            self._cache.durable(partition, what)
 
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
         """Tell that a range did not chain; it is read again."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from faust.tables.table import Table
 from faust.types import TP
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from streams.delivery.scheduler import Chunk
     from streams.ports import PartitionEngine
     from streams.position import PositionRecord
+    from streams.runs import IntArray
 
 RECOVERY_BUFFER: Final = 4
 """Chunks Faust gathers before it hands them over; 1 takes another, broken path in Faust."""
@@ -46,7 +48,10 @@ class PartitionState:
         Rows taken back, for the log.
     """
 
-    __slots__ = ("_unwound", "engine", "offset", "read", "record", "restored")
+    __slots__ = (
+        "_all_uncached", "_cached", "_uncached", "_unwound",
+        "engine", "offset", "read", "record", "restored",
+    )  # fmt: skip
 
     def __init__(self, engine: PartitionEngine) -> None:
         self.engine = engine
@@ -55,6 +60,21 @@ class PartitionState:
         self.read: int | None = None
         self.restored = 0
         self._unwound = False
+        self._cached = -1
+        self._all_uncached = True
+        self._uncached: set[bytes] = set()
+
+    def cached_up_to(self, offset: int) -> None:
+        """Take note of the changelog offset the cache has reached, before recovery reads on."""
+        self._cached = offset
+        self._all_uncached = offset < (0 if self.offset is None else self.offset)
+        self._uncached.clear()
+
+    def uncached(self) -> IntArray:
+        """Return the rows the cache may not hold."""
+        if self._all_uncached:
+            return np.arange(self.engine.customers)
+        return np.array([self.engine.row_of(key) for key in self._uncached], np.int64)
 
     def load(self, chunk: Chunk) -> None:
         """Take a chunk of the changelog.
@@ -73,6 +93,9 @@ class PartitionState:
         if self.read is not None and chunk.begin < self.read:
             records = [record for record in records if record.offset >= (self.read or 0)]
         self._load([record.key for record in records], [record.value for record in records])
+        if not self._all_uncached and chunk.end > self._cached:
+            fresh = (r.key for r in records if r.offset > self._cached and r.key != POSITION_KEY)
+            self._uncached.update(key for key in fresh if key is not None)
         self.read = max(chunk.end, self.read or 0)
         self.offset = self.read - 1
 

@@ -46,7 +46,7 @@ def run(settings: Settings) -> None:
     judging.new_engine()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    serve(build(settings, judging, cluster, None), loop)
+    serve(build(settings, judging, cluster), loop)
 
 
 def serve(app: LaneApp, loop: asyncio.AbstractEventLoop) -> None:

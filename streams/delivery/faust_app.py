@@ -22,7 +22,7 @@ from streams.delivery.topic import ChunkTopic
 from streams.delivery.transport import LaneTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -49,6 +49,8 @@ class LaneApp(faust.App):  # type: ignore[misc]
         The first fatal error; nothing is acknowledged after it.
     ownership, ledger
         Set by `streams.app`, which wires them.
+    at_start, at_end
+        Awaited before Faust's services start and after the partitions were let go.
     """
 
     mundane_level = "debug"
@@ -62,7 +64,8 @@ class LaneApp(faust.App):  # type: ignore[misc]
         self._shutdown_s = shutdown_s
         self._ending: threading.Timer | None = None
         self._crashing: asyncio.Task[None] | None = None
-        self.on_end: list[Callable[[], Any]] = []
+        self.at_start: list[Callable[[], Awaitable[None]]] = []
+        self.at_end: list[Callable[[], Awaitable[None]]] = []
 
     async def on_start(self) -> None:
         """Let the garbage collector look rarely, then start as Faust does.
@@ -72,6 +75,8 @@ class LaneApp(faust.App):  # type: ignore[misc]
         """
         gc.freeze()
         gc.set_threshold(*COLLECT)
+        for begin in self.at_start:
+            await begin()
         await super().on_start()
 
     # ---- what Faust builds
@@ -120,7 +125,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
         """Commit what is under way, then stop as Faust does."""
         self.end_in_time()
         await self.ownership.release(self._shutdown_s / 3)
-        for end in self.on_end:
+        for end in self.at_end:
             await end()
         await super().on_stop()
 

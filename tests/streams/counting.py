@@ -99,6 +99,9 @@ class CountingEngine:
         for key, value in zip(keys, values, strict=True):
             self.cells[self._row(key)] = ROW.unpack(value)
 
+    def row_of(self, customer: bytes) -> int:
+        return self.rows.get(customer, -1)
+
     def wind(self) -> None:
         """Have no deadlines."""
 

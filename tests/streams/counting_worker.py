@@ -20,7 +20,7 @@ def main() -> None:
     judging = Judging(CountingEngine, Currencies("GBP"), {"visit"}, "rules", "layout")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    serve(build(settings, judging, cluster, None), loop)
+    serve(build(settings, judging, cluster), loop)
 
 
 if __name__ == "__main__":
