@@ -149,7 +149,7 @@ class Ownership:
         self._producers = opening
         cached = await self._cache.applied()
         for number in numbers:
-            self._app.ledger.state(number).cached_up_to(cached.get(number, -1))
+            self._app.ledger.state_of(number).cached_up_to(cached.get(number, -1))
         await asyncio.gather(*[producer.open() for producer in opening.values()])
 
     async def take(self, numbers: Collection[int]) -> None:
@@ -180,7 +180,7 @@ class Ownership:
         if this_round == self._round:
             for number in sorted(numbers):
                 self._start(number)
-            self._listener.taken({n: self._app.ledger.state(n) for n in sorted(numbers)})
+            self._listener.taken({n: self._app.ledger.state_of(n) for n in sorted(numbers)})
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:
         reader = self._app.consumer
@@ -194,7 +194,7 @@ class Ownership:
 
     def _prepare(self, number: int, logs: Mapping[str, InputLog]) -> dict[TP, tuple[int, int]]:
         """Build a partition's lane and return the seeks it needs, each in an epoch of its own."""
-        state = self._app.ledger.state(number)
+        state = self._app.ledger.state_of(number)
         state.wind()
         self._cache.taken(number, state.engine, state.uncached())
         positions = starting_positions(number, state.record, state.engine.customers, logs)
@@ -226,7 +226,7 @@ class Ownership:
         )
 
         def durable(what: Durable) -> None:
-            state = self._app.ledger.state(number)
+            state = self._app.ledger.state_of(number)
             state.record, state.offset = what.record, what.offset
             self._app.consumer.durable(ack_positions(what.record, number))
             self._cache.durable(number, what.profiles, what.offset, what.settled)

@@ -147,7 +147,7 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
         self.states: dict[int, PartitionState] = {}
         self._new_engine = new_engine
 
-    def state(self, partition: int) -> PartitionState:
+    def state_of(self, partition: int) -> PartitionState:
         """Return the state of a partition, an empty one for a new partition."""
         found = self.states.get(partition)
         if found is None:
@@ -175,7 +175,7 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
             if self.app.failure is not None:
                 return
             try:
-                self.state(event.message.partition).load(event.value)
+                self.state_of(event.message.partition).load(event.value)
             except Exception as error:  # noqa: BLE001 - raised here, it would hang the recovery
                 self.app.fail(error)
 

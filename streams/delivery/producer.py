@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.errors import ProducerFailed
+from streams.delivery.metadata import pause_after_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,7 @@ class PartitionProducer:
             retry_backoff_ms=20,
             linger_ms=0,
         )
+        pause_after_failure(self._producer.client)
 
     async def open(self) -> None:
         """Fence the previous owner and have what it left open aborted.

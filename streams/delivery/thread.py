@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from streams.delivery.fetch import Fetched, LeanFetcher
+from streams.delivery.metadata import pause_after_failure
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,6 +48,7 @@ class EpochThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         # Both are fixed in Faust's driver; the fetcher reads them when the consumer starts.
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        pause_after_failure(consumer._client)
         return consumer
 
     # ---- called from the main thread
