@@ -7,9 +7,11 @@ which would wait for ever: errors are remembered and stop the worker loudly.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import structlog
 from faust.tables.table import Table
 from faust.types import TP
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from streams.position import PositionRecord
     from streams.runs import IntArray
 
+_log: Final = structlog.get_logger(__name__)
 RECOVERY_BUFFER: Final = 4
 """Chunks Faust gathers before it hands them over; 1 takes another, broken path in Faust."""
 
@@ -44,13 +47,13 @@ class PartitionState:
         Last changelog offset whose record is contained; None when nothing was read or written.
     read
         Next changelog offset expected from recovery; None before its first chunk.
-    restored
-        Rows taken back, for the log.
+    restored, restored_bytes
+        Rows taken back and their values' bytes, for the log.
     """
 
     __slots__ = (
         "_all_uncached", "_cached", "_uncached", "_unwound",
-        "engine", "offset", "read", "record", "restored",
+        "engine", "offset", "read", "record", "restored", "restored_bytes",
     )  # fmt: skip
 
     def __init__(self, engine: PartitionEngine) -> None:
@@ -59,6 +62,7 @@ class PartitionState:
         self.offset: int | None = None
         self.read: int | None = None
         self.restored = 0
+        self.restored_bytes = 0
         self._unwound = False
         self._cached = -1
         self._all_uncached = True
@@ -86,8 +90,8 @@ class PartitionState:
         """
         if self.read is not None and chunk.begin > self.read:
             raise ContinuityBroken(
-                f"{chunk.topic}, partition {chunk.partition}: expected offset {self.read} next, got "
-                f"{chunk.begin}; restart the worker, it reads the changelog anew"
+                f"{chunk.topic}, partition {chunk.partition}: expected offset {self.read} next, "
+                f"got {chunk.begin}; restart the worker, it reads the changelog anew"
             )
         records = chunk.records
         if self.read is not None and chunk.begin < self.read:
@@ -111,6 +115,7 @@ class PartitionState:
         if rows:
             self.engine.load_rows(list(rows), list(rows.values()))
             self.restored += len(rows)
+            self.restored_bytes += sum(map(len, rows.values()))
             self._unwound = True
 
     def wind(self) -> None:
@@ -146,6 +151,7 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
         super().__init__(app, recovery_buffer_size=RECOVERY_BUFFER, **kwargs)
         self.states: dict[int, PartitionState] = {}
         self._new_engine = new_engine
+        self._begun = time.monotonic()
 
     def state_of(self, partition: int) -> PartitionState:
         """Return the state of a partition, an empty one for a new partition."""
@@ -196,10 +202,19 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
             else:  # kept: read on behind what it contains
                 self.states[partition].read = self.states[partition].offset
         await self.app.ownership.open(actives, generation_id)
+        self._begun = time.monotonic()
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Take over the recovered partitions; errors are not raised, Faust would not look."""
         del standby_tps
+        states = [self.state_of(tp.partition) for tp in active_tps]
+        _log.info(
+            "recovered",
+            partitions=len(states),
+            rows=sum(state.restored for state in states),
+            bytes=sum(state.restored_bytes for state in states),
+            seconds=round(time.monotonic() - self._begun, 3),
+        )
         if self.app.failure is None:
             try:
                 await self.app.ownership.take({tp.partition for tp in active_tps})
