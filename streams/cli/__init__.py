@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from schemas.errors import RewakeError
-from streams.cli import local, lookup, replay, settings, topics, validate, worker
+from streams.cli import demo, local, lookup, replay, settings, topics, validate, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (local, lookup, replay, settings, topics, validate, worker)
+_COMMANDS: Final = (demo, local, lookup, replay, settings, topics, validate, worker)
 
 _DEBUG: Final = "rewake.debug"
 

@@ -1,0 +1,69 @@
+"""Offer `rewake demo`: see it work on this machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import AsJson, print_json
+
+_Once = Annotated[
+    bool, typer.Option("--once", help="End after the summary; so it does without a terminal.")
+]
+_Data = Annotated[
+    str, typer.Option("--data", help="Whose history: online_retail or complete_journey.")
+]
+_Directory = Annotated[
+    Path | None,
+    typer.Option("--dir", help="Folder for all its files; .rewake/demo in the clone if absent."),
+]
+_Keep = Annotated[
+    bool,
+    typer.Option("--keep", help="Leave the servers running; `rewake local down --dir` ends them."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("demo")(_demo)
+
+
+def _demo(
+    *,
+    once: _Once = False,
+    data: _Data = "online_retail",
+    directory: _Directory = None,
+    keep: _Keep = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a real Kafka and Redis, load a shop's history, and watch customers change class.
+
+    Needs nothing but this clone, and the network only the first time.
+    """
+    from rich.console import Console
+
+    from segmenters.rules import load
+    from streams.demo.ending import as_object, in_words
+    from streams.demo.performance import Wishes, perform
+    from streams.demo.shops import find_shop
+    from streams.demo.stage import Terminated
+    from streams.local.endpoints import home
+
+    shop = find_shop(data)
+    watched = sys.stdout.isatty() and not as_json
+    folder = home() / "demo" if directory is None else directory
+    wishes = Wishes(shop, folder, watched, stays=watched and not once, keep=keep)
+    try:
+        ending = perform(wishes, Console(stderr=not watched, emoji=False))
+    except (KeyboardInterrupt, Terminated) as why:
+        number = signal.SIGINT if isinstance(why, KeyboardInterrupt) else signal.SIGTERM
+        raise typer.Exit(128 + number) from None
+    if as_json:
+        print_json(as_object(ending))
+    elif not wishes.stays:
+        for line in in_words(ending, load(shop.rules)):
+            typer.echo(line)

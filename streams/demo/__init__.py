@@ -1,0 +1,10 @@
+"""Show Rewake at work on one machine: real servers, a real shop's history, the real worker.
+
+Responsible for the show alone: it starts what an operator starts, writes what producers write and
+reads what marketing reads. Must not reach into the engine or the worker: what is shown came over
+Kafka and Redis.
+
+One file for each part, in the order in which they act: `shops` (whose history), `stage` (folder,
+servers, child processes), `steps` (what takes how long), `tally` and `feed` (what is heard),
+`view` (what is seen), `ending` (what remains to be said), `performance` (all of it in turn).
+"""
