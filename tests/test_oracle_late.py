@@ -129,7 +129,7 @@ def test_a_late_engagement_during_the_silence_counts_to_no_wake_up() -> None:
 
 def test_a_late_engagement_before_the_silence_moves_the_churn() -> None:
     days: dict[str, Any] = {"silent_engagement_days": 10, "churned_engagement_days": 200}
-    arrivals = [o(0), e(20), 95, e(50), 251]
+    arrivals: list[Fact | float] = [o(0), e(20), 95, e(50), 251]
     assert told(*arrivals, **days)[-1] == ("churned", 250, "clock")
 
 
