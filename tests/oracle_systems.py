@@ -231,13 +231,14 @@ class Lifecycle:
         return life
 
     def _ungraduate(self, life: Life, book: Book, at: int) -> Life:
-        start, length = (
-            (book.first, self.new_time)
-            if life.ended_from == "new"
-            else (life.react_at, self.reactivated_time)
-        )
+        if life.ended_from == "new":
+            start, length = book.first, self.new_time
+            enough = book.orders >= self.new_orders  # orders since then stand in for it
+        else:
+            start, length = life.react_at, self.reactivated_time
+            enough = self.orders_since(life, book) >= self.reactivated_orders
         over = length and at >= start + length
-        return life if over else replace(life, segment=life.ended_from, ended_by=None)
+        return life if over or enough else replace(life, segment=life.ended_from, ended_by=None)
 
 
 class MonetaryTier:

@@ -290,6 +290,15 @@ def test_a_refund_of_the_order_that_ended_reactivated_by_count_brings_it_back() 
     assert told(facts, 110, **ORDERS_ONLY)[-1] == ("reactivated", 110, "event")
 
 
+def test_later_orders_stand_in_for_the_one_that_ended_new_or_reactivated() -> None:
+    facts = [o(0), o(5, "a"), o(6, "b"), r(10, "a")]
+    assert told(facts, 10, **ORDERS_ONLY) == [("active", 5, "event")]
+    # The order that ended new is gone; b never did, so taking b back brings nothing back either.
+    assert told([*facts, r(11, "b")], 11, **ORDERS_ONLY) == [("active", 5, "event")]
+    facts = [o(0), o(1), o(100), o(105, "a"), o(106), r(110, "a")]
+    assert told(facts, 110, **ORDERS_ONLY)[-1] == ("active", 105, "event")
+
+
 def test_a_removed_order_no_longer_counts_towards_the_end_of_a_reactivation() -> None:
     facts = [o(0), o(100), o(101, "a"), r(102, "a"), o(103)]
     assert told(facts, 104, reactivated_orders=2)[-1] == ("reactivated", 100, "event")
