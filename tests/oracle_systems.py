@@ -216,6 +216,14 @@ class Lifecycle:
         if not book.orders:
             return Life("prospect", at)
         if life.segment == "reactivated" and life.react_order == gone:
+            followers = [
+                o for o in book.net if o.arrival >= life.react_place and o.ts >= life.react_at
+            ]
+            if followers:  # without the removed order the next one would have woken the customer
+                heir = min(followers, key=lambda o: (o.ts, o.arrival))
+                return replace(
+                    life, react_at=heir.ts, react_order=heir.arrival, react_place=heir.arrival + 1
+                )
             churned = at >= self.churned_at(book, life.engaged_before)
             return replace(
                 life,

@@ -265,6 +265,15 @@ def test_a_refund_of_the_reactivating_order_restores_the_silence() -> None:
     assert told([o(0), o(170, "a"), r(185, "a")], 200)[-1] == ("churned", 185, "event")
 
 
+#  o-----90 silent-----100o a reactivated--110o b--115r a: b takes its place--140 active
+
+
+def test_the_order_after_a_removed_return_takes_its_place() -> None:
+    facts = [o(0), o(100, "a"), o(110, "b"), r(115, "a")]
+    assert told(facts, 145)[2:] == [("reactivated", 100, "event"), ("active", 140, "clock")]
+    assert told([*facts, r(116, "b")], 116)[-1] == ("silent", 116, "event")
+
+
 def test_the_wake_up_count_starts_afresh_after_a_restored_silence() -> None:
     facts = [o(0), e(98), o(100, "a"), r(102, "a"), e(103)]
     assert told(facts, 103)[-1] == ("silent", 102, "event")

@@ -343,8 +343,11 @@ class Lifecycle(System, frozen=True, kw_only=True):
         stage = row.lifecycle
         made_return = order_ts == row.react_ts and order == row.react_id
         if stage == REACTIVATED and made_return:
-            row.lifecycle = SILENT
-            row.wakes_n = 0
+            if row.react_n > 0:
+                follow_up(row)
+            else:
+                row.lifecycle = SILENT
+                row.wakes_n = 0
             return
         if not made_return and order_ts >= row.react_at and row.react_n > 0:
             row.react_n -= 1
@@ -429,6 +432,18 @@ def wake(row: Any, t: int) -> None:
     row.react_id = 0
     row.react_n = 0
     row.ended_id = 0
+
+
+@register_jitable
+def follow_up(row: Any) -> None:
+    """Let the order after a removed return take its place: it would have woken the customer."""
+    k = 0
+    while row.order_ts[k] < row.react_ts:
+        k += 1
+    row.react_at = row.order_ts[k]
+    row.react_ts = row.order_ts[k]
+    row.react_id = row.order_id[k]
+    row.react_n -= 1
 
 
 @register_jitable
