@@ -71,7 +71,7 @@ def _why(change: Change) -> str:
     if change.to in {"silent", "churned"}:
         return f"{features.get('days_without_order')} days without an order"
     if change.cause == "clock":
-        return "time alone"
+        return f"{change.from_} long enough"
     ordered = features.get("p") == change.at
     if change.to == "reactivated":
         return "ordered again" if ordered else "engaged again"

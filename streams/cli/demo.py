@@ -48,8 +48,9 @@ def _demo(
 
     from segmenters.rules import load
     from streams.demo.ending import as_object, in_words
-    from streams.demo.performance import Wishes, perform
+    from streams.demo.performance import perform
     from streams.demo.shops import find_shop
+    from streams.demo.show import Wishes
     from streams.demo.stage import Terminated
     from streams.local.endpoints import home
 

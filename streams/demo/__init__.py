@@ -5,6 +5,7 @@ reads what marketing reads. Must not reach into the engine or the worker: what i
 Kafka and Redis.
 
 One file for each part, in the order in which they act: `shops` (whose history), `stage` (folder,
-servers, child processes), `steps` (what takes how long), `tally` and `feed` (what is heard),
-`view` (what is seen), `ending` (what remains to be said), `performance` (all of it in turn).
+servers, child processes), `steps` (what takes how long), `preparation` (all before the worker),
+`tally` and `feed` (what is heard), `view` (what is seen), `show` (watching), `ending` (what remains
+to be said), `performance` (all of it in turn).
 """

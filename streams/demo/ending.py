@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _TOP: Final = 12
+_TELLING: Final = ("silent", "churned", "reactivated")
 
 
 class Ending(NamedTuple):
@@ -50,11 +51,12 @@ class Ending(NamedTuple):
     answers: Sequence[Answer]
 
 
-def look_up_some(settings: Settings, tally: Tally, most: int = 3) -> list[Answer]:
-    """Look up customers whose segment changed last, of different segments."""
-    chosen = {change.to: change.customer_id for change in tally.newest}
+def look_up_some(settings: Settings, tally: Tally) -> list[Answer]:
+    """Look up customers who were lost, came back or fell silent last."""
+    changes = [tally.last_into[segment] for segment in _TELLING if segment in tally.last_into]
+    customers = dict.fromkeys(change.customer_id for change in changes)
     now = time.time_ns() // 1_000_000
-    return [lookup(settings, customer, now) for customer in list(chosen.values())[:most]]
+    return [lookup(settings, customer, now) for customer in customers]
 
 
 def as_object(ending: Ending) -> dict[str, Any]:
@@ -105,8 +107,8 @@ def in_words(ending: Ending, rules: Rules) -> list[str]:
     until, pace = instant_in_words(ending.until), f"{_rate(ending):,.0f} events/s"
     lines = [
         f"{ending.events:,} events up to {until} in {ending.seconds:.1f} s ({pace})",
-        f"rejected: {rejected or 'none'}",
-        f"{tally.customers:,} customers, {tally.changes:,} changes ({whole})",
+        f"rejected {tally.rejected.total():,}{rejected and ': '}{rejected}",
+        f"{tally.customers:,} customers in segments, {tally.changes:,} changes ({whole})",
         *_moves_in_words(tally),
     ]
     if ending.answers:

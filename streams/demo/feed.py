@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -119,7 +119,10 @@ class Feed:
                 self._tally.hear_rejection(read_verdict(record.headers).reason)
 
     async def _events(self) -> int:
-        committed = await self._admin.list_consumer_group_offsets(self._settings.app)
+        try:
+            committed = await self._admin.list_consumer_group_offsets(self._settings.app)
+        except GroupCoordinatorNotAvailableError:
+            return 0  # the first group of a new broker: nobody has committed anything
         inputs = {PURCHASES, ENGAGEMENTS}
         return sum(
             max(0, at.offset) for partition, at in committed.items() if partition.topic in inputs

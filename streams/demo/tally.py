@@ -31,6 +31,8 @@ class Tally:
         System → segment → customers in it.
     newest
         The last changes of lifecycle.
+    last_into
+        Segment of lifecycle → the last change into it.
     rejected
         Reason → dead letters.
 
@@ -48,6 +50,7 @@ class Tally:
         self.moves: Counter[tuple[str, str | None, str]] = Counter()
         self.sizes: dict[str, Counter[str]] = defaultdict(Counter)
         self.newest: deque[Change] = deque(maxlen=NEWEST)
+        self.last_into: dict[str, Change] = {}
         self.rejected: Counter[str] = Counter()
         self._sequences: dict[str, int] = {}
 
@@ -73,6 +76,7 @@ class Tally:
         sizes[change.to] += 1
         if change.system == SHOWN_SYSTEM:
             self.newest.append(change)
+            self.last_into[change.to] = change
 
     def hear_rejection(self, reason: str) -> None:
         """Take a dead letter."""

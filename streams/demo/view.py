@@ -102,8 +102,9 @@ def _counts(picture: Picture) -> Text:
     text = Text(f"{read:,} of {picture.events:,} events{rate} · {tally.changes:,} changes")
     if tally.missing or tally.repeated:
         text.append(f" · {tally.missing} missing, {tally.repeated} repeated", style="bold red")
-    for reason, count in tally.rejected.most_common():
-        text.append(f" · rejected {count:,} {reason}", style="yellow")
+    if tally.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in tally.rejected.most_common())
+        text.append(f"\nrejected {tally.rejected.total():,}: {reasons}", style="yellow")
     return text
 
 

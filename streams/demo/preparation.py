@@ -1,0 +1,137 @@
+"""Prepare the demo: servers up, topics made, history loaded, rules compiled.
+
+Responsible for what has to be there before the worker starts, for the settings all parts share and
+for doing side by side what need not wait. Must not start the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from schemas.errors import RewakeError
+from schemas.instants import format_instant
+from streams.demo.stage import child_environ
+from streams.local.endpoints import HOST, free_port
+from streams.local.processes import tail
+from streams.seeding import load, read_seed
+from streams.settings import PREFIX, load_settings
+from streams.topics_admin import connect, create, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segmenters.rules import Rules
+    from streams.demo.shops import Shop
+    from streams.demo.stage import Child, Stage
+    from streams.demo.steps import Steps
+    from streams.local import Endpoints
+    from streams.seeding import Seed
+    from streams.settings import Settings
+
+ENVIRON: Final = "env"
+"""File in the demo's folder that sets a shell up to talk to it."""
+
+_COMPILING: Final = """
+import sys
+from segmenters.engine import Engine
+from segmenters.rules import load
+Engine(load(sys.argv[1]))
+"""
+
+
+class Prepared(NamedTuple):
+    """What is ready for the worker.
+
+    Attributes
+    ----------
+    settings, environ
+        The settings of all parts, and the same as variables.
+    seed
+        The history as it lies in Kafka.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    seed: Seed
+
+
+def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
+    """Start the servers and load the history; reading and compiling go on beside the start.
+
+    Raises
+    ------
+    RewakeError
+        When a part fails, with its last words.
+    """
+    _forget_settings()
+    compiling = [sys.executable, "-c", _COMPILING, str(shop.rules)]
+    compiler = stage.start(compiling, child_environ(), "compiler")
+    beside = ThreadPoolExecutor(2)
+    try:
+        compiled = beside.submit(_await_compiler, compiler, steps)
+        read = beside.submit(_read, shop, rules, steps)
+        with steps.step("starting Redis and Kafka") as step:
+            endpoints = stage.up()
+            step.result = f"Redis and Kafka serve at {endpoints.redis}, {endpoints.kafka}"
+        seed = read.result()
+        settings, environ = _settings(endpoints, shop, seed)
+        _write_environ(stage, environ)
+        with steps.step("creating the topics") as step, connect(settings) as admin:
+            made = create(admin, plan(settings))
+            step.result = f"{len(made)} topics with {settings.partitions} partitions each"
+        with steps.step("loading the history into Kafka") as step:
+            asyncio.run(load(settings, seed.messages, step.progress))
+            step.result = f"{len(seed.messages):,} events lie in Kafka"
+        compiled.result()
+    finally:
+        # Not waited for: the stage ends the compiler, and reading ends by itself.
+        beside.shutdown(wait=False, cancel_futures=True)
+    return Prepared(settings, environ, seed)
+
+
+def _forget_settings() -> None:
+    """Drop the operator's own settings: the demo has servers, and settings, of its own."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+
+
+def _read(shop: Shop, rules: Rules, steps: Steps) -> Seed:
+    with steps.step(f"reading {shop.key}") as step:
+        seed = read_seed([shop.events], rules.engine.base_currency, step.progress)
+        step.result = f"{len(seed.messages):,} events of {seed.customers:,} customers read"
+    return seed
+
+
+def _await_compiler(compiler: Child, steps: Steps) -> None:
+    with steps.step("compiling the rules (the first time 20 s or so)") as step:
+        code = compiler.wait()
+        step.result = "rules compiled"
+    if code:
+        raise RewakeError(f"expected the rules to compile, got{tail(compiler.log)}")
+
+
+def _settings(endpoints: Endpoints, shop: Shop, seed: Seed) -> tuple[Settings, Mapping[str, str]]:
+    """Return the settings of the demo, and the same as variables for worker and shells."""
+    web = free_port()
+    metrics = free_port(frozenset({web}))
+    values = {
+        "kafka": endpoints.kafka,
+        "redis": endpoints.redis,
+        "rules": str(shop.rules),
+        "clock": "event",
+        "until": format_instant(seed.until),
+        "web": f"{HOST}:{web}",
+        "metrics": f"{HOST}:{metrics}",
+    }
+    environ = {PREFIX + name.upper(): value for name, value in values.items()}
+    return load_settings(None, **values), environ
+
+
+def _write_environ(stage: Stage, environ: Mapping[str, str]) -> None:
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environ.items()]
+    (stage.folder / ENVIRON).write_text("".join(lines), encoding="utf-8")
