@@ -1,0 +1,210 @@
+"""Real workers on a real Kafka, killed, stopped, joined and left: exact, each change once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from kafka import TopicPartition
+
+from schemas import topics
+from tests.streams.workbench import APP, INPUTS, Workbench, events, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def bench(kafka: str, tmp_path: Path) -> Iterator[Workbench]:
+    workbench = Workbench(kafka, tmp_path)
+    workbench.reset()
+    try:
+        yield workbench
+    finally:
+        workbench.close()
+
+
+@pytest.mark.timeout(240)
+async def test_kills_joins_and_leaves_lose_nothing_and_repeat_nothing(bench: Workbench):
+    loading = asyncio.create_task(bench.load(events(300_000, 5_000), per_second=12_000))
+    first = bench.start()
+    await until(lambda: _logged(bench, 0, "partition taken"))
+    await asyncio.sleep(3)
+    first.kill()
+    second = bench.start()
+    await until(lambda: _logged(bench, 1, "partition taken"))
+    third = bench.start()
+    await until(lambda: _logged(bench, 2, "partition taken"))
+    await asyncio.sleep(2)
+    second.kill()
+    fourth = bench.start()
+    await until(lambda: _logged(bench, 3, "partition taken"))
+    third.terminate()
+    assert await bench.ends(third, 30) == 0
+    await loading
+    await until(bench.caught_up, 90)
+    await bench.assert_exact()
+    fourth.terminate()
+    assert await bench.ends(fourth, 30) == 0
+
+
+async def _logged(bench: Workbench, number: int, text: str) -> bool:
+    return text in bench.log(number)
+
+
+@pytest.mark.parametrize(
+    ("fault", "trace"),
+    [
+        ("throw chunks away", "continuity"),
+        ("deliver chunks twice", ""),
+        ("old position after a seek", ""),
+        ("slow takeover", ""),
+        ("rejoin all the time", "partitions released"),
+    ],
+)
+@pytest.mark.timeout(150)
+async def test_a_fault_in_the_delivery_is_noticed_and_healed(
+    bench: Workbench, fault: str, trace: str
+):
+    await bench.load(events(60_000))
+    bench.start(fault)
+    await bench.load(events(20_000, seed=2), per_second=5_000)
+    await until(bench.caught_up, 90)
+    await bench.assert_exact()
+    assert trace in bench.log()
+
+
+async def test_a_worker_that_was_stopped_and_goes_on_can_change_nothing(bench: Workbench):
+    await bench.load(events(20_000))
+    zombie = bench.start()
+    await until(bench.caught_up)
+    loading = asyncio.create_task(bench.load(events(60_000, seed=2), per_second=4_000))
+    await asyncio.sleep(2)
+    zombie.send_signal(signal.SIGSTOP)
+    bench.start()
+    await until(lambda: _logged(bench, 1, "partition taken"))
+    zombie.send_signal(signal.SIGCONT)
+    await loading
+    await until(bench.caught_up)
+    await bench.assert_exact()
+
+
+async def test_markers_and_aborted_transactions_in_the_inputs_are_passed(bench: Workbench):
+    producer = AIOKafkaProducer(bootstrap_servers=bench.kafka, transactional_id="shop")
+    await producer.start()
+    bench.start()
+    stream = list(events(3_000))
+    for number in range(0, len(stream), 100):
+        await producer.begin_transaction()
+        for topic, partition, key, value in stream[number : number + 100]:
+            await producer.send(topic, value, key, partition)
+        if number // 100 % 3 == 1:
+            await producer.abort_transaction()
+            continue
+        await producer.commit_transaction()
+        for event in stream[number : number + 100]:
+            customer = event.key.decode()
+            bench.loaded[customer] = bench.loaded.get(customer, 0) + 1
+    await producer.stop()
+    await until(bench.caught_up)
+    await bench.assert_exact()
+
+
+async def test_a_restart_reads_a_changelog_that_ends_in_markers_and_goes_on(bench: Workbench):
+    for seed in range(3):
+        await bench.load(events(5_000, seed=seed))
+        worker = bench.start()
+        await until(bench.caught_up)
+        worker.terminate()
+        assert await bench.ends(worker, 30) == 0
+    restored = [int(n) for n in re.findall(r"restored=(\d+)", bench.log())]
+    assert sum(restored) > 1_000
+    await bench.assert_exact()
+
+
+async def test_bad_events_become_dead_letters_with_their_origin_and_the_rest_goes_on(
+    bench: Workbench,
+):
+    good = list(events(2_000))
+    stream = []
+    for index, event in enumerate(good):
+        stream.append(event)
+        if index % 100 == 7:
+            stream.append(event._replace(key=b"", value=b"{oops"))
+    await bench.load(stream)
+    del bench.loaded[""]
+    bench.start()
+    await until(bench.caught_up)
+    seen = await bench.assert_exact()
+    assert len(seen.letters) == 20
+    assert {letter["rewake-reason"] for letter in seen.letters} == {"malformed_json"}
+    origins = {
+        (letter["rewake-origin-topic"], letter["rewake-origin-partition"],
+         letter["rewake-origin-offset"])
+        for letter in seen.letters
+    }  # fmt: skip
+    assert len(origins) == 20
+
+
+# ---- loud stops
+
+
+async def _worked_and_stopped(bench: Workbench) -> None:
+    await bench.load(events(4_000))
+    worker = bench.start()
+    await until(bench.caught_up)
+    worker.terminate()
+    assert await bench.ends(worker, 30) == 0
+
+
+async def test_a_lost_changelog_stops_the_worker_with_state_missing(bench: Workbench):
+    await _worked_and_stopped(bench)
+    bench.admin.delete_topics([topics.changelog(APP)])
+    assert await bench.ends(bench.start()) == 1
+    assert "state_missing" in bench.log()
+
+
+async def test_input_deleted_unread_stops_the_worker_with_input_truncated(bench: Workbench):
+    await _worked_and_stopped(bench)
+    await bench.load(events(4_000, seed=2))
+    bench.admin.delete_records({TopicPartition(INPUTS[1], p): -1 for p in range(4)})
+    assert await bench.ends(bench.start()) == 1
+    assert "input_truncated" in bench.log()
+
+
+async def test_an_input_created_anew_stops_the_worker_with_input_reset(bench: Workbench):
+    await _worked_and_stopped(bench)
+    bench.admin.delete_topics([INPUTS[1]])
+    await asyncio.sleep(1)
+    bench.admin.create_topics({INPUTS[1]: {"num_partitions": 4, "replication_factor": 1}})
+    assert await bench.ends(bench.start()) == 1
+    assert "input_reset" in bench.log()
+
+
+async def test_another_partition_count_is_refused_at_start(bench: Workbench):
+    await _worked_and_stopped(bench)
+    bench.admin.create_partitions({INPUTS[0]: 6})
+    await asyncio.sleep(0.5)
+    assert await bench.ends(bench.start()) == 1
+    assert "PartitionsChanged" in bench.log()
+
+
+async def test_a_worker_that_is_told_to_stop_leaves_within_thirty_seconds(bench: Workbench):
+    loading = asyncio.create_task(bench.load(events(40_000), per_second=4_000))
+    worker = bench.start()
+    await until(lambda: _logged(bench, 0, "partition taken"))
+    await asyncio.sleep(2)
+    asked = time.monotonic()
+    worker.terminate()
+    assert await bench.ends(worker, 30) == 0
+    assert time.monotonic() - asked < 10
+    await loading
+    bench.start()
+    await until(bench.caught_up)
+    await bench.assert_exact()
