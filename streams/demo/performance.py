@@ -14,7 +14,7 @@ from schemas.errors import RewakeError
 from segmenters.rules import load
 from streams.demo.preparation import prepare
 from streams.demo.show import Show
-from streams.demo.stage import Stage, child_environ, ending_in_order
+from streams.demo.stage import Stage, ending_in_order
 from streams.demo.steps import Steps
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def perform(wishes: Wishes, console: Console) -> Ending:
     with ending_in_order(), Stage(wishes.folder, steps.say, keep=wishes.keep) as stage:
         with steps:
             prepared = prepare(wishes.shop, rules, stage, steps)
-        worker = stage.start([*_REWAKE, "worker"], child_environ(**prepared.environ), "worker")
+        worker = stage.start([*_REWAKE, "worker"], prepared.environ, "worker")
         show = Show(wishes, console, rules, prepared, worker)
         try:
             asyncio.run(show.run())

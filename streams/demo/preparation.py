@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.errors import RewakeError
 from schemas.instants import format_instant
-from streams.demo.stage import child_environ
 from streams.local.endpoints import HOST, free_port
-from streams.local.processes import tail
 from streams.seeding import load, read_seed
-from streams.settings import PREFIX, load_settings
+from streams.settings import PREFIX, SECRETS_DIR, Settings, load_settings
 from streams.topics_admin import connect, create, plan
 
 if TYPE_CHECKING:
@@ -31,16 +29,18 @@ if TYPE_CHECKING:
     from streams.demo.steps import Steps
     from streams.local import Endpoints
     from streams.seeding import Seed
-    from streams.settings import Settings
 
 ENVIRON: Final = "env"
 """File in the demo's folder that sets a shell up to talk to it."""
 
+# Code is compiled when it is first called, and kept for the processes that come after.
 _COMPILING: Final = """
 import sys
-from segmenters.engine import Engine
+from schemas.vocabulary import Kind
 from segmenters.rules import load
-Engine(load(sys.argv[1]))
+from streams.history import Fact
+from streams.replay import replay
+replay([Fact(10**12, Kind.ORDER, "", "somebody", 0, "", "")], load(sys.argv[1]), 2 * 10**12)
 """
 
 
@@ -70,7 +70,7 @@ def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
     """
     _forget_settings()
     compiling = [sys.executable, "-c", _COMPILING, str(shop.rules)]
-    compiler = stage.start(compiling, child_environ(), "compiler")
+    compiler = stage.start(compiling, {}, "compiler")
     beside = ThreadPoolExecutor(2)
     try:
         compiled = beside.submit(_await_compiler, compiler, steps)
@@ -96,8 +96,9 @@ def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
 
 def _forget_settings() -> None:
     """Drop the operator's own settings: the demo has servers, and settings, of its own."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        del os.environ[name]
+    names = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in (SECRETS_DIR, *names, *[name + "_FILE" for name in names]):
+        os.environ.pop(name, None)
 
 
 def _read(shop: Shop, rules: Rules, steps: Steps) -> Seed:
@@ -112,7 +113,7 @@ def _await_compiler(compiler: Child, steps: Steps) -> None:
         code = compiler.wait()
         step.result = "rules compiled"
     if code:
-        raise RewakeError(f"expected the rules to compile, got{tail(compiler.log)}")
+        raise RewakeError(f"expected the rules to compile, not so; {compiler.last_words()}")
 
 
 def _settings(endpoints: Endpoints, shop: Shop, seed: Seed) -> tuple[Settings, Mapping[str, str]]:

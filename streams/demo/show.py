@@ -22,7 +22,6 @@ from streams.demo.feed import Feed
 from streams.demo.preparation import ENVIRON
 from streams.demo.tally import SHOWN_SYSTEM, Tally
 from streams.demo.view import Picture, draw
-from streams.local.processes import tail
 from streams.wording import change_in_words
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ class Show:
         self._worker.check()
         if now - self._moved > STALL_SECONDS:
             waited = f"expected the worker to go on, nothing came for {STALL_SECONDS:.0f} s"
-            raise RewakeError(f"{waited}; the end of {self._worker.log}:{tail(self._worker.log)}")
+            raise RewakeError(f"{waited}; {self._worker.last_words()}")
 
     def _picture(self, feed: Feed) -> RenderableType:
         seed, waiting = self._seed, self._began is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import psutil
 
 from schemas.errors import RewakeError, UsageError
 from streams.local import LocalServers
-from streams.local.processes import Identity, end, tail
+from streams.local.processes import Identity, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ WORKER_PATIENCE_SECONDS: Final = 35.0
 
 _LOCK: Final = "demo.lock"
 _CHILDREN: Final = "children.json"
+_WRONG: Final = re.compile(r"\[(error|critical) *\]|^rewake: |^\w*Error: ")
+_WORDS: Final = 8
+_LONGEST: Final = 400
 
 
 class Terminated(BaseException):
@@ -45,7 +49,7 @@ class Child:
     Parameters
     ----------
     command, environ
-        What to run with which variables.
+        What to run, with which variables besides ours.
     folder
         Working folder; the log lies there too.
     name
@@ -60,7 +64,7 @@ class Child:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
-                env=dict(environ),
+                env={**os.environ, **environ},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -84,8 +88,16 @@ class Child:
         """
         code = self._process.poll()
         if code is not None:
-            message = f"expected the {self.name} to run, it ended with code {code}"
-            raise RewakeError(f"{message}; the end of {self.log}:{tail(self.log)}")
+            raise RewakeError(
+                f"expected the {self.name} to run, it ended with code {code}; {self.last_words()}"
+            )
+
+    def last_words(self) -> str:
+        """Return what its log says of what went wrong, cut to a readable length."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        wrong = [line for line in lines if _WRONG.search(line)] or lines[-_WORDS:]
+        said = "".join(f"\n  {line[:_LONGEST]}" for line in wrong[-_WORDS:])
+        return f"its log, {self.log}, says:{said or ' nothing'}"
 
     def wait(self) -> int:
         """Wait for the end by itself and return the exit code."""
@@ -213,9 +225,3 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def child_environ(**variables: str) -> dict[str, str]:
-    """Return the environment without the operator's own REWAKE_ variables, plus these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("REWAKE_")}
-    return {**kept, **variables}
