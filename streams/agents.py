@@ -5,10 +5,7 @@ Responsible for one Faust agent per input topic. Must not decode, wait for a lan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from faust.types import StreamT
+from typing import Any
 
 
 def add_agent(app: Any, topic_name: str) -> None:
@@ -18,7 +15,7 @@ def add_agent(app: Any, topic_name: str) -> None:
     exception stops the worker: Faust would acknowledge the event and go on.
     """
 
-    async def deliver(stream: StreamT[Any]) -> None:
+    async def deliver(stream: Any) -> None:
         async for event in stream.noack().events():
             if app.failure is not None:
                 continue

@@ -24,14 +24,16 @@ from streams.reports import Reports
 from streams.sinks.no_cache import NoCache
 from streams.sinks.redis_cache import ProfileCache
 from streams.table import LedgerTable
+from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from schemas.money import Currencies
     from segmenters.rules import Rules
-    from streams.cluster import Cluster
     from streams.clock import Clock
+    from streams.cluster import Cluster
+    from streams.metrics import Metrics
     from streams.ports import PartitionEngine
     from streams.settings import Settings
 
@@ -72,9 +74,7 @@ def judging_by(rules: Rules) -> Judging:
     )
 
 
-def build(
-    settings: Settings, judging: Judging, cluster: Cluster
-) -> LaneApp:
+def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metrics) -> LaneApp:
     """Build the worker.
 
     Parameters
@@ -85,6 +85,8 @@ def build(
         What the rules say.
     cluster
         What the topics look like; see `streams.cluster.inspect`.
+    metrics
+        Where it is counted.
     """
     app = _faust_app(settings, cluster.partitions)
     decoders = {
@@ -106,10 +108,11 @@ def build(
         transaction_ms=settings.transaction_timeout,
     )
     cache = ProfileCache(settings.redis) if settings.redis else NoCache()
-    reports = Reports(app.fail, cache)
-    app.at_start.append(cache.start)
-    app.at_end.append(cache.stop)
+    reports = Reports(app.fail, cache, metrics)
     app.ownership = Ownership(app, plan, reports, cache, _now)
+    app.watchdog = Watchdog(app, app.ownership, metrics, settings.stall_timeout / 1000)
+    app.at_start += [cache.start, app.watchdog.start]
+    app.at_end += [app.watchdog.stop, cache.stop]
     app.ledger = LedgerTable(
         app,
         new_engine=judging.new_engine,

@@ -1,13 +1,13 @@
 """Turn raw records of one topic-partition into columns.
 
-Responsible for decoding, for the checks that need more than the event itself (key, partition, clock,
-currency) and for turning a bad record into a placeholder with its reason. Must not order, drop or
-apply anything: every record comes out, at its place.
+Responsible for decoding, for the checks that need more than the event itself (key, partition,
+clock, currency) and for turning a bad record into a placeholder with its reason. Must not order,
+drop or apply anything: every record comes out, at its place.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -17,9 +17,9 @@ from schemas.errors import Reason, Rejected
 from schemas.events import MAX_EVENT_BYTES, Cancel, Engagement, Order, Refund
 from schemas.instants import EARLIEST, LATEST, format_instant, parse_instant
 from schemas.vocabulary import Kind
+from segmenters.instants import NEVER
 from streams.digests import digests_of
 from streams.partitioner import partitions_of
-from segmenters.instants import NEVER
 from streams.runs import Run
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Decoder:
         self._decode = events.decode_purchase if family == "purchase" else events.decode_engagement
         self._fill = self._purchases if family == "purchase" else self._engagements
 
-    def decode(  # noqa: PLR0913
+    def decode(
         self, records: Sequence[Raw], begin: int, end: int, partition: int, horizon: Instant
     ) -> Run:
         """Decode the records of the range ``[begin, end)``.
@@ -88,7 +88,8 @@ class Decoder:
         run = Run()
         run.begin, run.end = begin, end
         run.records = list(records)
-        run.rejections = rejections = {}
+        rejections: dict[int, Rejected] = {}
+        run.rejections = rejections
         size = len(run.records)
         run.offsets = np.fromiter([r.offset for r in records], np.int64, size)
         run.appended = _append_times(records)
@@ -120,10 +121,7 @@ class Decoder:
         facts: list[Purchase | Engagement] = []
         for index, value in enumerate(values):
             try:
-                if value is not None and len(value) > MAX_EVENT_BYTES:
-                    detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}"
-                    raise Rejected(Reason.OVERSIZED, detail)  # noqa: TRY301
-                facts.append(decode(value))  # type: ignore[arg-type]
+                facts.append(decode(_sized(value)))  # type: ignore[arg-type]
             except (*_UNREADABLE, Rejected) as error:
                 facts.append(_NOTHING)
                 rejections[index] = events.diagnose(value, self._family, error)
@@ -164,7 +162,7 @@ class Decoder:
 
     # ---- columns of each family
 
-    def _engagements(self, run: Run, facts: Sequence[Engagement]) -> None:
+    def _engagements(self, run: Run, facts: Sequence[Any]) -> None:
         qualifying = self._qualifying
         run.qualifies = np.fromiter(
             [fact.kind in qualifying for fact in facts], np.bool_, len(facts)
@@ -199,6 +197,13 @@ _KINDS: Final[dict[type, int]] = {
 }
 
 
+def _sized(value: bytes | None) -> bytes | None:
+    if value is not None and len(value) > MAX_EVENT_BYTES:
+        detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}"
+        raise Rejected(Reason.OVERSIZED, detail)
+    return value
+
+
 def _append_times(records: Sequence[Raw]) -> IntArray:
     """Return the broker's append times; `NEVER` where a record carries its producer's time."""
     stamped = {r.timestamp_type for r in records} == {_LOG_APPEND_TIME}
@@ -224,11 +229,8 @@ def _instants(
     written: list[int | str], horizon: Instant, rejections: dict[int, Rejected]
 ) -> IntArray:
     """Read all instants; those that cannot be meant or lie behind the horizon are rejected."""
-    try:
-        if set(map(type, written)) - {int}:
-            raise TypeError
-        ts = np.array(written, np.int64)
-    except (TypeError, OverflowError):
+    ts = _plain(written)
+    if ts is None:
         ts = np.array([_instant(i, value, rejections) for i, value in enumerate(written)], np.int64)
     wrong: BoolArray = (ts < EARLIEST) | (ts >= min(LATEST, horizon + 1))
     if wrong.any():
@@ -236,6 +238,16 @@ def _instants(
             if index not in rejections:
                 rejections[index] = _refusal(written[index], int(ts[index]), horizon)
     return ts
+
+
+def _plain(written: list[int | str]) -> IntArray | None:
+    """Return epoch milliseconds as they stand; None when any is text or too large."""
+    if set(map(type, written)) - {int}:
+        return None
+    try:
+        return np.array(written, np.int64)
+    except OverflowError:
+        return None
 
 
 def _instant(index: int, value: int | str, rejections: dict[int, Rejected]) -> Instant:

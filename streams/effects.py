@@ -1,8 +1,8 @@
 """Commit what the engine did, in the order it was called.
 
 Responsible for one partition's effects: gathering them, one transaction at a time, and telling who
-waits for durability (acknowledgement, then the cache) afterwards. Must not call the engine's apply or
-tick, and must not know Faust.
+waits for durability (acknowledgement, then the cache) afterwards. Must not call the engine's apply
+or tick, and must not know Faust.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class Durable(NamedTuple):
         Instant before which no deadline is left unsettled.
     changes
         The changes told.
+    appended
+        When the first of the facts was appended to its input; None without facts or a stamp.
     """
 
     record: PositionRecord
@@ -71,12 +73,13 @@ class Durable(NamedTuple):
     profiles: Sequence[Profile]
     settled: Instant
     changes: Sequence[Change]
+    appended: Instant | None
 
 
 class _Pending:
     """Effects that wait for the next transaction."""
 
-    __slots__ = ("changes", "dirty", "facts", "letters", "profile_rows", "touched")
+    __slots__ = ("appended", "changes", "dirty", "facts", "letters", "profile_rows", "touched")
 
     def __init__(self) -> None:
         self.dirty: list[IntArray] = []
@@ -84,6 +87,7 @@ class _Pending:
         self.changes: list[tuple[bytes, Change]] = []
         self.letters: list[Letter] = []
         self.facts = 0
+        self.appended: Instant | None = None
         self.touched = False
 
 
@@ -108,7 +112,7 @@ class Effects:
         Called after each commit.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         engine: PartitionEngine,
         producer: PartitionProducer,
@@ -135,8 +139,14 @@ class Effects:
 
     # ---- adding: no await, right after the engine's call
 
-    def add(self, judged: Judged, letters: Sequence[Letter], facts: int) -> None:
-        """Take the effects of one call of the engine.
+    def add(
+        self,
+        judged: Judged,
+        letters: Sequence[Letter] = (),
+        facts: int = 0,
+        appended: Instant | None = None,
+    ) -> None:
+        """Take the effects of one call of the engine, and when its first fact was appended.
 
         Neighbours that wait together share the next transaction; a row they both touched is written
         once, as it is then.
@@ -149,6 +159,8 @@ class Effects:
         pending.changes.extend(judged.build_changes(self._now()))
         pending.letters.extend(letters)
         pending.facts += facts
+        if appended is not None and pending.appended is None:
+            pending.appended = appended
         self.touch()
 
     def touch(self) -> None:
@@ -204,21 +216,22 @@ class Effects:
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         profiles = self._render(_union(pending.profile_rows))
         target = self._target
-        offsets = await self._producer.transact([
-            (target.changelog, target.partition, changelog),
-            (target.changes, target.partition, self._changes(pending.changes)),
-            (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
-        ])
+        offsets = await self._producer.transact(
+            [
+                (target.changelog, target.partition, changelog),
+                (target.changes, target.partition, self._changes(pending.changes)),
+                (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
+            ]
+        )
         self.transactions += 1
         self._roomy.set()
         told = [change for _, change in pending.changes]
-        self._on_durable(Durable(record, offsets[0], profiles, settled, told))
+        self._on_durable(Durable(record, offsets[0], profiles, settled, told, pending.appended))
 
     def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
         source = self._target.source
         return [
-            (key, encode(change), cloudevent_headers(change, source))
-            for key, change in changes
+            (key, encode(change), cloudevent_headers(change, source)) for key, change in changes
         ]
 
     def _letters(self, letters: Sequence[Letter]) -> list[Outgoing]:

@@ -17,14 +17,14 @@ proven to be at the end of its log does not.
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from segmenters.instants import NEVER
 from streams.runs import IntArray, Run, join
+from streams.topic_lane import Position, TopicLane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from schemas.errors import Rejected
     from schemas.vocabulary import Instant
     from streams.runs import Raw
+    from streams.topic_lane import Answer
 
 CAPACITY: Final = 20_000
 """Records one topic may have waiting before its partition is paused at the consumer."""
@@ -44,34 +45,6 @@ class Verdict(Enum):
     REDELIVERED = "redelivered"
     HOLE = "hole"
     STALE = "stale"
-
-
-class Answer(NamedTuple):
-    """A fetch that was answered.
-
-    Attributes
-    ----------
-    sent
-        Wall clock when it was sent, ms.
-    end
-        Fetch position after it.
-    caught_up
-        Whether that position was both the last stable offset and the high watermark.
-    epoch
-        Epoch of the topic-partition when it was sent.
-    """
-
-    sent: Instant
-    end: int
-    caught_up: bool
-    epoch: int
-
-
-class Position(NamedTuple):
-    """How far a topic has been applied: the next offset and the running maximum of ts before it."""
-
-    offset: int
-    running_max: Instant
 
 
 class Completeness(NamedTuple):
@@ -121,79 +94,6 @@ class Cut(NamedTuple):
     letters: list[Letter]
 
 
-class _TopicLane:
-    """One topic of the partition: its buffered runs and its positions."""
-
-    __slots__ = (
-        "answer", "appended", "applied", "applied_max", "epoch", "fetched", "name",
-        "pending", "proven", "runs", "tail_max", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, name: str, position: Position, epoch: int) -> None:
-        self.name = name
-        self.epoch = epoch
-        self.runs: deque[Run] = deque()
-        self.waiting = 0
-        self.applied = self.fetched = position.offset
-        self.applied_max = self.tail_max = position.running_max
-        self.appended: Instant | None = None
-        self.proven: Instant | None = None
-        self.answer: Answer | None = None
-        self.pending: deque[Answer] = deque()
-
-    @property
-    def at_log_end(self) -> bool:
-        """Whether the buffer is proven to reach to the end of the log."""
-        return self.answer is not None and self.answer.caught_up and self.answer.end == self.fetched
-
-    def prove(self) -> None:
-        """Take the proofs that the applied position has reached."""
-        while self.pending and self.pending[0].end <= self.applied:
-            self.proven = max(self.proven or 0, self.pending.popleft().sent)
-
-    def passing(self, bound: tuple[Instant, bool] | None, limit: int) -> int:
-        """Count the buffered records below a bound, at most ``limit``."""
-        if bound is None:
-            return min(self.waiting, limit)
-        key, inclusive = bound
-        count = 0
-        for run in self.runs:
-            fits = int(np.searchsorted(run.keys, key, side="right" if inclusive else "left"))
-            count += fits
-            if fits < len(run) or count >= limit:
-                break
-        return min(count, limit)
-
-    def peek(self, count: int) -> IntArray:
-        """Return the keys of the first ``count`` records."""
-        keys, missing = [], count
-        for run in self.runs:
-            keys.append(run.keys[:missing])
-            missing -= len(keys[-1])
-            if missing <= 0:
-                break
-        return keys[0] if len(keys) == 1 else np.concatenate(keys)
-
-    def take(self, count: int) -> Run:
-        """Remove the first ``count`` records and move the applied position past them."""
-        parts, missing = [], count
-        while missing:
-            run = self.runs.popleft()
-            if len(run) > missing:
-                self.runs.appendleft(run.slice(missing, len(run)))
-                run = run.slice(0, missing)
-            parts.append(run)
-            missing -= len(run)
-        taken = join(parts)
-        self.waiting -= count
-        self.applied = taken.end if self.runs else self.fetched
-        self.applied_max = int(taken.keys[-1])
-        stamped = int(taken.appended[-1])
-        self.appended = None if stamped == NEVER else stamped
-        self.prove()
-        return taken
-
-
 class Lane:
     """The topics of one partition on their way to its engine.
 
@@ -215,7 +115,7 @@ class Lane:
 
     Examples
     --------
-    >>> lane = Lane({"purchases": Position(7, NEVER)}, {"purchases": 1})
+    >>> lane = Lane({"purchases": Position(7, 0)}, {"purchases": 1})
     >>> lane.judge("purchases", 7, 9, 1), lane.judge("purchases", 8, 9, 1)
     (<Verdict.APPEND: 'append'>, <Verdict.HOLE: 'hole'>)
     """
@@ -227,7 +127,7 @@ class Lane:
         capacity: int = CAPACITY,
     ) -> None:
         self._topics = [
-            _TopicLane(name, position, epochs[name]) for name, position in positions.items()
+            TopicLane(name, position, epochs[name]) for name, position in positions.items()
         ]
         self._by_name = {topic.name: topic for topic in self._topics}
         self.names = tuple(self._by_name)
@@ -237,7 +137,7 @@ class Lane:
 
     # ---- continuity
 
-    def judge(self, name: str, begin: int, end: int, epoch: int, records: int = 0) -> Verdict:  # noqa: PLR0917
+    def judge(self, name: str, begin: int, end: int, epoch: int, records: int = 0) -> Verdict:
         """Say what is to become of the range ``[begin, end)`` fetched under an epoch.
 
         Everything below the lane's position was seen before; anything above leaves a hole. A range
@@ -343,7 +243,7 @@ class Lane:
             return self._finish(run, np.full(len(run), index, np.int64))
         return self._merge(ready, counts, limit)
 
-    def _bound(self, topic: _TopicLane) -> tuple[Instant, bool] | None:
+    def _bound(self, topic: TopicLane) -> tuple[Instant, bool] | None:
         """Return the key up to which a topic may go, and whether that key itself may.
 
         Another topic that is not proven to be at its log's end may still bring records; the
@@ -363,8 +263,7 @@ class Lane:
         keys = [self._topics[index].peek(counts[index]) for index in ready]
         blocks = sorted(range(len(ready)), key=lambda block: int(keys[block][0]))
         apart = all(
-            (int(keys[one][-1]), one) < (int(keys[two][0]), two)
-            for one, two in zip(blocks, blocks[1:], strict=False)
+            (int(keys[one][-1]), one) < (int(keys[two][0]), two) for one, two in pairwise(blocks)
         )
         if apart:  # one topic's head run lies entirely before the other's: no gather
             parts, owners = [], []

@@ -1,8 +1,8 @@
 """Own partitions: take them over when Faust assigns them, let them go when it revokes them.
 
-Responsible for the order of a takeover (producer opened, changelog read, checks, lane, seek, work) and
-of a release (no further calls, bounded wait, drop what is not committed). Must not do any of these
-itself.
+Responsible for the order of a takeover (producer opened, changelog read, checks, lane, seek, work)
+and of a release (no further calls, bounded wait, drop what is not committed). Must not do any of
+these itself.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
-    from streams.ports import Cache
     from streams.partition import Digests, Pace
+    from streams.ports import Cache
     from streams.table import PartitionState
-
 
 
 class Plan(NamedTuple):
@@ -77,7 +76,7 @@ class Watcher(Listener, Protocol):
     def taken(self, states: Mapping[int, PartitionState]) -> None:
         """Partitions are worked from now on."""
 
-    def durable(self, partition: int, what: Durable) -> None:
+    def durable(self, partition: int, what: Durable, customers: int) -> None:
         """Effects were committed."""
 
     def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
@@ -188,7 +187,7 @@ class Ownership:
         committed = await asyncio.gather(*[reader.committed(tp) for tp in tps])
         ids = self._plan.digests.topic_ids
         return {
-            tp: InputLog(*ranges[tp], ids.get(tp.topic, ""), offset)
+            tp: InputLog(ranges[tp][0], ranges[tp][1], ids.get(tp.topic, ""), offset)
             for tp, offset in zip(tps, committed, strict=True)
         }
 
@@ -230,7 +229,7 @@ class Ownership:
             state.record, state.offset = what.record, what.offset
             self._app.consumer.durable(ack_positions(what.record, number))
             self._cache.durable(number, what.profiles, what.offset, what.settled)
-            self._listener.durable(number, what)
+            self._listener.durable(number, what, state.engine.customers)
             partition.nudge()
 
         partition.start(

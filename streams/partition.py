@@ -1,8 +1,8 @@
 """Work one owned partition: chunks in, engine calls, effects out.
 
 Responsible for the one task that calls the partition's engine (facts as the lane merges them, ticks
-as its clock says), for pausing full topics and for healing holes. Must not know Faust's services, and
-must not write to Kafka or Redis itself.
+as its clock says), for pausing full topics and for healing holes. Must not know Faust's services,
+and must not write to Kafka or Redis itself.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.errors import ContinuityBroken, InputReset, Rejected
+from segmenters.batch import EventBatch
+from segmenters.instants import NEVER
 from streams.clock import Reading
 from streams.lanes import Letter, Verdict
 from streams.position import FORMAT, InputPosition, PositionRecord
-from segmenters.batch import EventBatch
-from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
     from streams.effects import Effects
-    from streams.lanes import Answer, Cut, Lane
+    from streams.lanes import Cut, Lane
     from streams.ports import Judged, PartitionEngine
     from streams.runs import Run
+    from streams.topic_lane import Answer
 
 PERSIST_S: Final = 10.0
 """Seconds after which a position or clock that moved alone is written, too."""
@@ -80,20 +81,23 @@ class Digests(NamedTuple):
 class Listener(Protocol):
     """Who hears of a partition's progress."""
 
-    def applied(self, partition: int, cut: Cut, judged: Judged, seconds: float) -> None:
-        """Facts were applied."""
+    def applied(self, lane: Lane, cut: Cut, judged: Judged, seconds: float) -> None:
+        """Hear of facts applied."""
 
     def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
-        """Deadlines were fired."""
+        """Hear of deadlines fired."""
 
     def settled(self, partition: int, instant: Instant) -> None:
-        """Everything before the instant is settled and durable."""
+        """Hear that everything before the instant is settled and durable."""
+
+    def redelivered(self, records: int) -> None:
+        """Hear of records that came again and were dropped."""
 
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
-        """A range did not chain."""
+        """Hear of a range that did not chain."""
 
     def failed(self, partition: int, error: Exception) -> None:
-        """The partition cannot go on."""
+        """Hear that the partition cannot go on."""
 
 
 class OwnedPartition:
@@ -119,7 +123,7 @@ class OwnedPartition:
         The clock the position record carried.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         number: int,
         engine: PartitionEngine,
@@ -197,7 +201,7 @@ class OwnedPartition:
         lane = self.lane
         if self._stopping:
             return
-        behind = chunk.begin < lane.fetched(topic)
+        behind, before = chunk.begin < lane.fetched(topic), lane.redelivered
         verdict = lane.judge(topic, chunk.begin, chunk.end, chunk.epoch, len(chunk.records))
         if verdict is Verdict.APPEND:
             horizon = self._clock.horizon(_now())
@@ -211,6 +215,8 @@ class OwnedPartition:
                 self._held.add(topic)
                 self._inlet.hold(self._tps[topic])
             self._wake.set()
+        if lane.redelivered > before:
+            self._listener.redelivered(lane.redelivered - before)
         if verdict is Verdict.HOLE or (behind and verdict is not Verdict.STALE):
             self._heal(topic, verdict)
 
@@ -237,8 +243,8 @@ class OwnedPartition:
             )
         if end < offset:
             raise InputReset(
-                f"{where}: expected a log up to at least offset {offset}, it ends at {end}; records "
-                "were lost or the topic was created again: restore it, or start over"
+                f"{where}: expected a log up to at least offset {offset}, it ends at {end}; "
+                "records were lost or the topic was created again: restore it, or start over"
             )
 
     # ---- the one task that calls the engine
@@ -281,9 +287,9 @@ class OwnedPartition:
             for index, reason, detail in judged.rejected
         ]
         # No await between the cut, the call and this: a transaction takes all three or none.
-        self.effects.add(judged, letters, len(cut.run))
+        self.effects.add(judged, letters, len(cut.run), _appended(cut.run))
         self._settled = Reading(self._settled.instant)
-        self._listener.applied(self.number, cut, judged, time.perf_counter() - started)
+        self._listener.applied(self.lane, cut, judged, time.perf_counter() - started)
         for topic in [topic for topic in self._held if self.lane.has_room(topic)]:
             self._held.discard(topic)
             self._inlet.release(self._tps[topic])
@@ -301,7 +307,7 @@ class OwnedPartition:
         if not judged.more:
             self._settled = reading
         if len(judged.dirty) or reading.inclusive:
-            self.effects.add(judged, (), 0)
+            self.effects.add(judged)
         self._listener.ticked(self.number, reading, judged)
         self._rest()
         return judged.more
@@ -378,6 +384,11 @@ def _batch(run: Run) -> EventBatch:
     )
 
 
+def _appended(run: Run) -> Instant | None:
+    first = int(run.appended[0]) if len(run) else NEVER
+    return None if first == NEVER else first
+
+
 def _now() -> Instant:
     return time.time_ns() // 1_000_000
 
@@ -385,5 +396,3 @@ def _now() -> Instant:
 def ack_positions(record: PositionRecord, number: int) -> dict[TP, int]:
     """Return the group offsets that a committed position record stands for."""
     return {TP(topic, number): at.offset for topic, at in record.inputs.items()}
-
-

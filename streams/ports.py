@@ -60,7 +60,7 @@ class PartitionEngine(Protocol):
     def apply(self, batch: EventBatch, clock: Instant) -> Judged:
         """Apply facts in their order."""
 
-    def tick(self, clock: Instant, inclusive: bool = False, limit: int = 5_000) -> Judged:  # noqa: FBT001, FBT002
+    def tick(self, clock: Instant, inclusive: bool = False, limit: int = 5_000) -> Judged:
         """Fire deadlines before the clock (and at it, when inclusive)."""
 
     def dump_rows(self, rows: IntArray) -> list[tuple[bytes, bytes]]:

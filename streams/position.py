@@ -1,7 +1,7 @@
 """Write and read the position record of a partition.
 
-Responsible for the one changelog record that says how far the inputs are contained in the rows. Must
-not decide what to do about a position (see `streams.start`).
+Responsible for the one changelog record that says how far the inputs are contained in the rows.
+Must not decide what to do about a position (see `streams.start`).
 """
 
 from __future__ import annotations

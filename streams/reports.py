@@ -1,4 +1,4 @@
-"""Tell of the partitions' progress: logs, counters and the cache's queue.
+"""Tell of the partitions' progress: log lines, counters and the published clock.
 
 Responsible for turning what happened into what others see. Must not influence what happens, except
 that a failed partition stops the worker.
@@ -6,17 +6,22 @@ that a failed partition stops the worker.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from segmenters.instants import NEVER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from schemas.changes import Change
     from schemas.vocabulary import Instant
     from streams.clock import Reading
     from streams.effects import Durable
-    from streams.lanes import Cut, Verdict
+    from streams.lanes import Cut, Lane, Verdict
+    from streams.metrics import Metrics
     from streams.ports import Cache, Judged
     from streams.table import PartitionState
 
@@ -24,7 +29,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Reports:
-    """Hears of progress; see `streams.partition.Listener`.
+    """Hears of progress; see `streams.ownership.Watcher`.
 
     Parameters
     ----------
@@ -32,18 +37,27 @@ class Reports:
         Stops the worker.
     cache
         Publishes the clock.
+    metrics
+        Counts.
     """
 
-    def __init__(self, fail: Callable[[Exception], None], cache: Cache) -> None:
+    def __init__(self, fail: Callable[[Exception], None], cache: Cache, metrics: Metrics) -> None:
         self._fail = fail
         self._cache = cache
+        self._metrics = metrics
+        self._clocks: dict[int, Instant] = {}
+        self._unfinished: set[int] = set()
+        self._customers: dict[int, int] = {}
         self.events = 0
         self.transactions = 0
+
+    # ---- coming and going
 
     def taken(self, states: Mapping[int, PartitionState]) -> None:
         """Say where each partition goes on."""
         for partition, state in states.items():
             inputs = {} if state.record is None else state.record.inputs
+            self._metrics.recovered.inc(state.restored)
             _log.info(
                 "partition taken",
                 partition=partition,
@@ -56,29 +70,77 @@ class Reports:
     def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
         """Say what was let go."""
         _log.info("partitions released", committed=list(kept), dropped=list(dropped))
-
-    def applied(self, partition: int, cut: Cut, judged: Judged, seconds: float) -> None:
-        """Count facts."""
-        del partition, judged, seconds
-        self.events += len(cut.run)
-
-    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
-        """Count deadlines."""
-
-    def settled(self, partition: int, instant: Instant) -> None:
-        """Publish the clock."""
-        self._cache.settled(partition, instant)
-
-    def durable(self, partition: int, what: Durable) -> None:
-        """Count transactions."""
-        del partition, what
-        self.transactions += 1
+        for partition in (*kept, *dropped):
+            self._clocks.pop(partition, None)
+            self._customers.pop(partition, None)
+            self._unfinished.discard(partition)
 
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
         """Tell that a range did not chain; it is read again."""
+        self._metrics.breaks.inc()
         _log.warning("continuity", partition=partition, topic=topic, verdict=verdict.value)
+
+    def redelivered(self, records: int) -> None:
+        """Count records that came again."""
+        self._metrics.redelivered.inc(records)
 
     def failed(self, partition: int, error: Exception) -> None:
         """Stop the worker."""
         _log.error("partition failed", partition=partition)
         self._fail(error)
+
+    # ---- work
+
+    def applied(self, lane: Lane, cut: Cut, judged: Judged, seconds: float) -> None:
+        """Count facts."""
+        metrics, size = self._metrics, len(cut.run)
+        self.events += size
+        for index, topic in enumerate(lane.names):
+            count = int((cut.topics == index).sum())
+            if count:
+                metrics.consumed.labels(topic).inc(count)
+        for letter in cut.letters:
+            metrics.rejected.labels(letter.why.reason.value).inc()
+        for _, reason, _ in judged.rejected:
+            metrics.rejected.labels(reason.value).inc()
+        metrics.duplicate.inc(judged.duplicates)
+        metrics.late.inc(judged.late)
+        metrics.dead_letters.inc(len(cut.letters) + len(judged.rejected))
+        metrics.size.observe(size)
+        metrics.duration.labels("apply").observe(seconds)
+
+    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
+        """Take note of the clock, and whether deadlines are left."""
+        if judged.more:
+            self._unfinished.add(partition)
+        else:
+            self._unfinished.discard(partition)
+            self._clocks[partition] = reading.instant
+        self._metrics.overdue.set(len(self._unfinished))
+        if reading.instant > NEVER:
+            self._metrics.watermark.labels(partition).set(reading.instant / 1000)
+            known = [clock for clock in self._clocks.values() if clock > NEVER]
+            if known:
+                self._metrics.event_lag.set(time.time() - min(known) / 1000)
+
+    def settled(self, partition: int, instant: Instant) -> None:
+        """Publish the clock."""
+        self._cache.settled(partition, instant)
+        self._metrics.cache_behind.set(self._cache.behind)
+
+    def durable(self, partition: int, what: Durable, customers: int) -> None:
+        """Count what was told."""
+        self.transactions += 1
+        self._customers[partition] = customers
+        self._metrics.customers.set(sum(self._customers.values()))
+        now = time.time_ns() // 1_000_000
+        if what.changes and what.appended is not None:
+            self._metrics.latency.observe(max(0, now - what.appended) / 1000)
+        for change in what.changes:
+            self._told(change, now)
+
+    def _told(self, change: Change, now: Instant) -> None:
+        previous = change.from_ or "none"
+        self._metrics.changes.labels(change.system, previous, change.to, change.cause).inc()
+        if change.cause == "clock":
+            self._metrics.lateness.observe(max(0, now - change.at) / 1000)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
+
 class Raw(Protocol):
     """A Kafka record as the client's C parser yields it."""
 

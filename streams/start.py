@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import InputReset, InputTruncated, StateMissing
-from streams.lanes import Position
 from segmenters.instants import NEVER
+from streams.topic_lane import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +93,8 @@ def _position(partition: int, record: PositionRecord, topic: str, log: InputLog)
     if known.topic_id and log.topic_id and known.topic_id != log.topic_id:
         raise InputReset(
             f"{where}: expected the topic with id {known.topic_id}, found another one of that name "
-            f"({log.topic_id}); it was deleted and created again: start over with a new REWAKE_APP, "
-            "or restore the topic"
+            f"({log.topic_id}); it was deleted and created again: start over with a new "
+            "REWAKE_APP, or restore the topic"
         )
     if known.offset > log.end:
         raise InputReset(

@@ -8,7 +8,7 @@ which would wait for ever: errors are remembered and stop the worker loudly.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import structlog
@@ -132,7 +132,7 @@ class PartitionState:
         )
 
 
-class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
+class LedgerTable(Table[bytes, bytes]):
     """The ledgers as a Faust table; Faust's own store stays empty.
 
     Parameters
@@ -143,6 +143,7 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
         Makes the empty engine of a partition.
     """
 
+    app: Any
     mundane_level = "debug"
 
     def __init__(
@@ -181,7 +182,7 @@ class LedgerTable(Table[bytes, bytes]):  # type: ignore[misc]
             if self.app.failure is not None:
                 return
             try:
-                self.state_of(event.message.partition).load(event.value)
+                self.state_of(event.message.partition).load(cast("Chunk", event.value))
             except Exception as error:  # noqa: BLE001 - raised here, it would hang the recovery
                 self.app.fail(error)
 

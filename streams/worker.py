@@ -1,7 +1,7 @@
 """Run a worker as a process.
 
-Responsible for what happens before Faust starts (logs, rules, topics) and for the exit code. Must not
-hold anything of the delivery itself.
+Responsible for what happens before Faust starts (logs, rules, topics) and for the exit code. Must
+not hold anything of the delivery itself.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import asyncio
 import logging
 import os
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from faust import Worker
 
 from segmenters.rules import load
-from streams import logs
+from streams import health, logs
 from streams.app import FAMILIES, build, judging_by
 from streams.cluster import inspect
+from streams.metrics import Metrics
 
 if TYPE_CHECKING:
     from streams.delivery.faust_app import LaneApp
@@ -40,13 +42,20 @@ def run(settings: Settings) -> None:
     logs.set_up(settings.log_level, settings.log_format)
     rules = load(settings.rules)
     cluster = inspect(settings, list(FAMILIES))
-    _log.info("worker starting", app=settings.app, partitions=cluster.partitions, rules=rules.version)
+    _log.info(
+        "worker starting", app=settings.app, partitions=cluster.partitions, rules=rules.version
+    )
     # The first engine compiles the kernel: before the group is joined, not while it waits for us.
     judging = judging_by(rules)
     judging.new_engine()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    serve(build(settings, judging, cluster), loop)
+    metrics = Metrics()
+    metrics.rules.info({"rules_version": rules.version})
+    metrics.build.info({"version": version("rewake")})
+    app = build(settings, judging, cluster, metrics)
+    health.serve(settings.metrics, metrics.registry, app.watchdog.ailing)
+    serve(app, loop)
 
 
 def serve(app: LaneApp, loop: asyncio.AbstractEventLoop) -> None:
@@ -59,8 +68,6 @@ def serve(app: LaneApp, loop: asyncio.AbstractEventLoop) -> None:
         code = int(left.code or 0)
     except Exception:  # noqa: BLE001 - it has been logged where it happened
         code = 1
-    else:
-        code = 0
     code = 1 if app.failure is not None else code
     _log.info("worker stopped", code=code)
     logging.shutdown()

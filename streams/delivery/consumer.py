@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers.aiokafka import Consumer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from faust.types import TP, ConsumerMessage
 
     from streams.delivery.scheduler import Chunk
-    from streams.lanes import Answer
+    from streams.topic_lane import Answer
 
 POLL_S = 0.2
 """Seconds one look for fetched results may last."""
@@ -43,16 +43,18 @@ class _NoReadOffset(defaultdict[Any, None]):
         return None
 
 
-class LaneConsumer(Consumer):  # type: ignore[misc]
+class LaneConsumer(Consumer):
     """Faust's consumer for chunks."""
 
+    app: Any
+    scheduler: Any
     mundane_level = "debug"
 
     _thread: EpochThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._read_offset = _NoReadOffset()
+        self._read_offset = cast("Any", _NoReadOffset())
         self._held: set[TP] = set()
         self._durable: dict[TP, int] = {}
 
@@ -88,7 +90,7 @@ class LaneConsumer(Consumer):  # type: ignore[misc]
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Yield chunks in turn; those of an older epoch are dropped, never acknowledged."""
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(cast("Any", self.can_resume_flow))
         generation = self.app.consumer_generation_id
         fetched = await self._thread.take(self.wanted, min(timeout, POLL_S))
         if self.should_stop:

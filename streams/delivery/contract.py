@@ -1,8 +1,8 @@
 """List what this package relies on inside Faust, mode and aiokafka.
 
-Responsible for one table: every method that is overridden, replaced or called below its public face,
-with a digest of its source. A contract test compares it, so that an upgrade says which of our reasons
-have to be read again. Must not be imported by the worker.
+Responsible for one table: every method that is overridden, replaced or called below its public
+face, with a digest of its source. A contract test compares it, so that an upgrade says which of our
+reasons have to be read again. Must not be imported by the worker.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ RELIED_ON: Final[dict[str, str]] = {
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.__post_init__": "913dc7c0d9578e2d",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._commit": "932852ce7a23f658",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_consumer": "a4dc6ba0681a298c",
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": "c2701bfc3e6f6cad",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": (
+        "c2701bfc3e6f6cad"
+    ),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records": "39a2c6c79fc1455a",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._highwaters": "a7f4f97d9f32aca2",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._seek_wait": "9d221e816d940467",

@@ -1,7 +1,7 @@
 """Be the Faust app: Faust's services with this package's transport, and a loud, bounded end.
 
-Responsible for which parts Faust builds, for stopping on a fatal error and for stopping in time. Must
-not know events, engines or topics.
+Responsible for which parts Faust builds, for stopping on a fatal error and for stopping in time.
+Must not know events, engines or topics.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Releasable(Protocol):
         """Let all partitions go within the timeout."""
 
 
-class LaneApp(faust.App):  # type: ignore[misc]
+class LaneApp(faust.App):
     """Faust's app on the lanes' transport.
 
     Attributes
     ----------
     failure : Exception or None
         The first fatal error; nothing is acknowledged after it.
-    ownership, ledger
+    ownership, ledger, watchdog
         Set by `streams.app`, which wires them.
     at_start, at_end
         Awaited before Faust's services start and after the partitions were let go.
@@ -56,6 +56,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
     mundane_level = "debug"
     ownership: Any
     ledger: Any
+    watchdog: Any
 
     def __init__(self, *args: Any, shutdown_s: float = 25.0, **kwargs: Any) -> None:
         kwargs.update(Topic=ChunkTopic, ConsumerScheduler=ChunkScheduler)
@@ -113,8 +114,8 @@ class LaneApp(faust.App):  # type: ignore[misc]
     def end_in_time(self) -> None:
         """See to it that the process is gone after the shutdown timeout, whatever hangs.
 
-        With the broker away Faust's and aiokafka's own stops may never return. What is not committed
-        is aborted by the next owner, so leaving at once is safe.
+        With the broker away Faust's and aiokafka's own stops may never return. What is not
+        committed is aborted by the next owner, so leaving at once is safe.
         """
         if self._ending is None:
             self._ending = threading.Timer(self._shutdown_s, _leave, [self.failure is not None])
@@ -130,6 +131,6 @@ class LaneApp(faust.App):  # type: ignore[misc]
         await super().on_stop()
 
 
-def _leave(failed: bool) -> None:  # noqa: FBT001
+def _leave(failed: bool) -> None:
     _log.warning("stopping took too long: leaving; what is uncommitted will be aborted")
     os._exit(1 if failed else 0)

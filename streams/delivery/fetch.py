@@ -16,7 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.lanes import Answer
+from streams.topic_lane import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -118,7 +118,9 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         return woke
 
     async def take(
-        self, wanted: Callable[[], Collection[TP]], timeout: float  # noqa: ASYNC109
+        self,
+        wanted: Callable[[], Collection[TP]],
+        timeout: float,  # noqa: ASYNC109
     ) -> list[Fetched]:
         """Return the fetched results of wanted topic-partitions, waiting for the first one.
 
@@ -208,7 +210,9 @@ def _committed_records(parsed: PartitionRecords, tp: TopicPartition) -> list[Raw
     while batches.has_next():
         batch = batches.next_batch()
         if parsed._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"expected a valid CRC in {tp}, got another; fetched again")
+            raise CorruptRecordException(
+                f"expected a valid CRC in {tp}, got another; fetched again"
+            )
         if committed_only and batch.producer_id is not None:
             parsed._consume_aborted_up_to(batch.base_offset)
         if batch.is_control_batch:

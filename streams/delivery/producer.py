@@ -1,8 +1,8 @@
 """Write the effects of one partition in transactions.
 
-Responsible for one transactional producer: opening it (which fences the partition's previous owner),
-one transaction at a time with every send awaited and a bounded commit, and abandoning it without a
-flush. Must not know what the records mean.
+Responsible for one transactional producer: opening it (which fences the partition's previous
+owner), one transaction at a time with every send awaited and a bounded commit, and abandoning it
+without a flush. Must not know what the records mean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES: Final = 512 * 1024
 COMMIT_SHARE: Final = 0.75
-"""Part of the transaction timeout a transaction may take: its end is our doing, not the broker's."""
+"""Part of the transaction timeout that one may take: its end is ours, not the broker's."""
 OPEN_S: Final = 40.0
 CLOSE_S: Final = 2.0
 
@@ -153,7 +153,7 @@ class PartitionProducer:
         count, append = 0, None
         for key, value, headers in records:
             # The C builder itself: `BatchBuilder.append` costs two Python frames a record. No
-            # timestamp: the broker's or now, never an instant of the past (retention, rolling).
+            # timestamp: the broker's or now, never one of the past (retention, rolling).
             if append is None or append(count, None, key, value, headers) is None:
                 if batches:
                     _seal(batches[-1], count)
@@ -166,8 +166,8 @@ class PartitionProducer:
 
     def _failed(self, expected: str, error: BaseException) -> ProducerFailed:
         return ProducerFailed(
-            f"expected {expected} ({self.transactional_id}), got {error!r}; its outcome is unknown: "
-            "restart the worker, it recovers from the changelog"
+            f"expected {expected} ({self.transactional_id}), got {error!r}; its outcome is "
+            "unknown: restart the worker, it recovers from the changelog"
         )
 
 

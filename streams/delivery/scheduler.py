@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from streams.delivery.fetch import Fetched
-    from streams.lanes import Answer
     from streams.runs import Raw
+    from streams.topic_lane import Answer
 
 CHUNK: Final = 5_000
 """Records of one chunk: about ten milliseconds of decoding before others get their turn."""

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from faust.types import TP
 
-    from streams.lanes import Answer
+    from streams.topic_lane import Answer
 
 FETCH_WAIT_MS: Final = 250
 """How long the broker keeps a fetch without data: an idle clock is this much behind, at most."""
 
 
-class EpochThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+class EpochThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with read-committed, whole fetch results and epochs."""
 
     mundane_level = "debug"
@@ -88,7 +88,9 @@ class EpochThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         await self.call_thread(self._seek_in_epochs, wanted)
 
     async def take(
-        self, wanted: Callable[[], Collection[TP]], timeout: float  # noqa: ASYNC109
+        self,
+        wanted: Callable[[], Collection[TP]],
+        timeout: float,  # noqa: ASYNC109
     ) -> list[Fetched]:
         """Return fetched results of what is wanted; see `LeanFetcher.take`."""
         if self.fetcher is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from faust.types import EventT, Message
 
 
-class ChunkTopic(Topic):  # type: ignore[misc]
+class ChunkTopic(Topic):
     """A topic whose events are chunks of fetch results."""
 
     def _compile_decode(self) -> None:
@@ -22,4 +22,4 @@ class ChunkTopic(Topic):  # type: ignore[misc]
         async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:  # noqa: ARG001
             return app.create_event(None, message.value, None, message)
 
-        self.decode = decode
+        self.decode = decode  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from faust.transport.drivers import aiokafka
 from streams.delivery.consumer import LaneConsumer
 
 
-class LaneTransport(aiokafka.Transport):  # type: ignore[misc]
+class LaneTransport(aiokafka.Transport):
     """Faust's aiokafka transport with the consumer of this package."""
 
     Consumer = LaneConsumer

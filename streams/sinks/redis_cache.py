@@ -1,8 +1,8 @@
 """Keep the profiles of the owned partitions in Redis, behind the durable state.
 
-Responsible for what is rendered when, for the order profiles → applied offset and clock, for a cache
-that was flushed, and for going on while Redis does not answer. Must not render a profile whose row
-holds anything uncommitted, and must never stop or slow the engine.
+Responsible for what is rendered when, for the order profiles → applied offset and clock, for a
+cache that was flushed, and for going on while Redis does not answer. Must not render a profile
+whose row holds anything uncommitted, and must never stop or slow the engine.
 """
 
 from __future__ import annotations
@@ -119,6 +119,8 @@ class ProfileCache:
         self._outbox: deque[Post] = deque()
         self._waiting = 0
         self._posted = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._epoch: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.errors = 0
@@ -139,8 +141,7 @@ class ProfileCache:
         """Write what is waiting if Redis answers in time, then close."""
         try:
             async with asyncio.timeout(timeout):
-                while self._outbox:
-                    await asyncio.sleep(0.02)
+                await self._empty.wait()
         except TimeoutError:
             _log.warning("cache left behind", profiles=self._waiting)
         if self._task is not None:
@@ -154,7 +155,7 @@ class ProfileCache:
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._learn_epoch()
-                found: dict[str, str] = await self._redis.hgetall(APPLIED_KEY)
+                found: dict[Any, Any] = await self._redis.hgetall(APPLIED_KEY)
         except (RedisError, OSError, TimeoutError) as error:
             self._failed(error)
             return {}
@@ -215,6 +216,7 @@ class ProfileCache:
         behind.posted = (offset, clock)
         self._outbox.append(Post(partition, profiles, offset, clock))
         self._waiting += len(profiles)
+        self._empty.clear()
         self._posted.set()
 
     # ---- writing
@@ -236,6 +238,7 @@ class ProfileCache:
                 failures = 0
                 for _ in batch:
                     self._waiting -= len(self._outbox.popleft().profiles)
+            self._empty.set()
 
     async def _deliver(self, batch: Sequence[Post]) -> None:
         if self._epoch is None:
@@ -251,7 +254,7 @@ class ProfileCache:
         for partition, (offset, clock) in _vouched(batch).items():
             current = await self._publish(
                 keys=[EPOCH_KEY, CLOCK_KEY, APPLIED_KEY],
-                args=[self._epoch, partition, _word(clock), _word(offset)],
+                args=[self._epoch or "", partition, _word(clock), _word(offset)],
             )
             if not current:
                 await self._learn_epoch()
@@ -314,5 +317,3 @@ def _arguments(profile: Profile) -> list[Any]:
     for field, value in to_hash(profile).items():
         arguments += (field, value)
     return arguments
-
-

@@ -1,7 +1,7 @@
 """Count facts per customer behind the engine's API: enough to see every loss and every repetition.
 
-Each customer's row holds how many facts were applied, the sum of their amounts and a digest of their
-event ids in order; every fourth fact makes a change.
+Each customer's row holds how many facts were applied, the sum of their amounts and a digest of
+their event ids in order; every fourth fact makes a change.
 """
 
 from __future__ import annotations

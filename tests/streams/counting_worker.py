@@ -16,6 +16,7 @@ from streams import logs
 from streams.app import FAMILIES, Judging, build
 from streams.cluster import inspect
 from streams.delivery import consumer
+from streams.metrics import Metrics
 from streams.ownership import Ownership
 from streams.settings import load_settings
 from streams.worker import serve
@@ -111,7 +112,7 @@ def main() -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     consumer.POLL_S = 0.05
-    app = build(settings, judging, cluster)
+    app = build(settings, judging, cluster, Metrics())
     if os.environ.get("FAULT"):
         FAULTS[os.environ["FAULT"]](app)
     serve(app, loop)

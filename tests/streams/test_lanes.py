@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lanes import Answer, Lane, Position, Verdict
+from streams.lanes import Lane, Verdict
 from streams.runs import NEVER
+from streams.topic_lane import Answer, Position
 from tests.streams.runs import BAD, run_of
 
 if TYPE_CHECKING:

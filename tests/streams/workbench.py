@@ -148,7 +148,7 @@ class Workbench:
     # ---- workers
 
     def start(self, fault: str = "", **env: str) -> subprocess.Popen[bytes]:
-        """Start a worker, with a fault built in if one is named (`tests.streams.counting_worker`)."""
+        """Start a worker, with a fault of `tests.streams.counting_worker` if one is named."""
         number = len(self.workers)
         settings = {
             "REWAKE_KAFKA": self.kafka,

@@ -1,0 +1,94 @@
+"""Serve a worker's health and metrics, and ask for them.
+
+Responsible for the two pages ``/healthz`` and ``/metrics``. Must not decide what healthy means:
+that is a question it is given.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from schemas.errors import RewakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prometheus_client import CollectorRegistry
+
+    from streams.setting_values import Address
+
+ANSWER_S: Final = 5.0
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Log no requests: probes come every few seconds."""
+
+
+def serve(
+    address: Address, registry: CollectorRegistry, ailing: Callable[[], str | None]
+) -> WSGIServer:
+    """Serve in a thread of its own.
+
+    Parameters
+    ----------
+    address
+        Where to listen; port 0 takes a free one.
+    registry
+        The metrics.
+    ailing
+        Returns what is wrong, None when the worker is well.
+
+    Raises
+    ------
+    RewakeError
+        When the address cannot be listened on.
+    """
+    metrics = make_wsgi_app(registry)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/healthz":
+            return metrics(environ, start_response)  # type: ignore[no-any-return]
+        wrong = ailing()
+        status = "200 OK" if wrong is None else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [(wrong or "ok").encode()]
+
+    try:
+        server = make_server(address.host, address.port, answer, handler_class=_Quiet)
+    except OSError as error:
+        raise RewakeError(
+            f"REWAKE_METRICS: expected an address to listen on, got {address} ({error}); "
+            "choose another port, or 0 for a free one"
+        ) from error
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
+
+
+def probe(address: Address) -> str:
+    """Ask a worker whether it is well.
+
+    Raises
+    ------
+    RewakeError
+        When it is not, or does not answer.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/healthz")
+        response = connection.getresponse()
+        said = response.read().decode()
+    except (OSError, http.client.HTTPException) as error:
+        raise RewakeError(
+            f"expected a worker at {address} (REWAKE_METRICS), got {error!r}; is it running?"
+        ) from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RewakeError(f"expected a worker that is well at {address}, it says: {said}")
+    return said

@@ -1,0 +1,142 @@
+"""Watch that the worker goes on, and how far behind it is.
+
+Responsible for lag (asked from the broker, not from Faust), for workers that stop without a word
+(coordinator lost, a fetcher that ended) and for the health page's question. Must not heal: it stops
+the worker loudly, a restart heals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from schemas.errors import Stalled
+
+if TYPE_CHECKING:
+    from streams.metrics import Metrics
+    from streams.ownership import Ownership
+
+_log: Final = structlog.get_logger(__name__)
+
+LOOK_S: Final = 5.0
+ASK_S: Final = 20.0
+BEAT_S: Final = 30.0
+"""Seconds after which an event loop that does not run counts as ill."""
+
+
+class Watchdog:
+    """Looks every few seconds.
+
+    Parameters
+    ----------
+    app
+        The Faust app.
+    ownership
+        The owned partitions.
+    metrics
+        Gets the lag.
+    stall_s
+        Seconds without progress, although there is input, after which the worker stops.
+    """
+
+    def __init__(self, app: Any, ownership: Ownership, metrics: Metrics, stall_s: float) -> None:
+        self._app = app
+        self._ownership = ownership
+        self._metrics = metrics
+        self._stall_s = stall_s
+        self._moved: dict[TP, tuple[int, float]] = {}
+        self._rebalancing_since: float | None = None
+        self._beat = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to watch."""
+        self._beat = time.monotonic()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Watch no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def ailing(self) -> str | None:
+        """Say what is wrong; None when the worker is well."""
+        if self._app.failure is not None:
+            return f"stopping: {self._app.failure}"
+        quiet = time.monotonic() - self._beat
+        return f"the event loop has not run for {quiet:.0f} s" if quiet > BEAT_S else None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._beat = time.monotonic()
+            try:
+                await self._look()
+            except Stalled as error:
+                self._app.fail(error)
+                return
+            except (KafkaError, TimeoutError, OSError) as error:
+                _log.warning("cannot see the inputs' ends", error=repr(error))
+
+    async def _look(self) -> None:
+        self._look_at_rebalance()
+        owned = dict(self._ownership.partitions)
+        tps = [TP(name, number) for number, each in owned.items() for name in each.lane.names]
+        if not tps or self._app.rebalancing:
+            return
+        async with asyncio.timeout(ASK_S):
+            ends = await self._app.consumer.log_range(tps)
+        now = time.monotonic()
+        for tp, (_, end) in ends.items():
+            partition = owned[tp.partition]
+            self._look_at_progress(tp, partition.lane.positions()[tp.topic].offset, end, now)
+        for tp in set(self._moved) - set(tps):
+            del self._moved[tp]
+        self._publish(ends)
+
+    def _look_at_rebalance(self) -> None:
+        """Notice a rebalance that does not end."""
+        now = time.monotonic()
+        if not self._app.rebalancing:
+            self._rebalancing_since = None
+            return
+        since = self._rebalancing_since = self._rebalancing_since or now
+        if now - since > 2 * self._stall_s:
+            raise Stalled(
+                f"expected the rebalance to end, it has been going on for {now - since:.0f} s; "
+                "restart the worker, and look at the broker if it comes again"
+            )
+
+    def _look_at_progress(self, tp: TP, applied: int, end: int, now: float) -> None:
+        before, since = self._moved.get(tp, (-1, now))
+        if applied != before or applied >= end:
+            self._moved[tp] = (applied, now)
+        elif now - since > self._stall_s:
+            raise Stalled(
+                f"{tp.topic}, partition {tp.partition}: expected progress, got none for "
+                f"{now - since:.0f} s at offset {applied}, the log ends at {end}; restart the "
+                "worker, it recovers from the changelog"
+            )
+
+    def _publish(self, ends: dict[TP, tuple[int, int]]) -> None:
+        metrics, group, now = self._metrics, self._app.conf.id, time.time()
+        whole, oldest = 0, 0.0
+        for tp, (_, end) in ends.items():
+            partition = self._ownership.partitions.get(tp.partition)
+            if partition is None:
+                continue
+            known = dict(zip(partition.lane.names, partition.lane.completeness(), strict=True))
+            lag = max(0, end - partition.lane.positions()[tp.topic].offset)
+            appended = known[tp.topic].appended
+            age = 0.0 if not lag or appended is None else max(0.0, now - appended / 1000)
+            whole, oldest = whole + lag, max(oldest, age)
+            metrics.lag.labels(group, tp.topic, tp.partition).set(lag)
+            metrics.lag_seconds.labels(group, tp.topic, tp.partition).set(age)
+            metrics.latest.labels(tp.topic, tp.partition).set(end)
+        metrics.sum_lag.labels(group).set(whole)
+        metrics.max_lag_seconds.labels(group).set(oldest)
