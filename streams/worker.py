@@ -17,9 +17,12 @@ import structlog
 from faust import Worker
 
 from segmenters.rules import load
+from segmenters.warming import warm_up
 from streams import health, logs
 from streams.app import FAMILIES, build, judging_by
 from streams.cluster import inspect
+from streams.digests import digests_of
+from streams.partitioner import partitions_of
 from streams.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -45,9 +48,11 @@ def run(settings: Settings) -> None:
     _log.info(
         "worker starting", app=settings.app, partitions=cluster.partitions, rules=rules.version
     )
-    # The first engine compiles the kernel: before the group is joined, not while it waits for us.
+    # Compiled code is made or loaded before the group is joined, not while its members wait for us.
+    warm_up(rules)
+    partitions_of([b""], 1)
+    digests_of([""])
     judging = judging_by(rules)
-    judging.new_engine()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     metrics = Metrics()

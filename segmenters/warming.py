@@ -1,0 +1,49 @@
+"""Compile the kernel of a set of rules before it is needed.
+
+Responsible for calling every compiled entry point once. Compiling takes seconds, cached code a part of
+one; a worker must have that behind it before it joins a group whose members answer for each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.vocabulary import MS_PER_DAY, Kind
+from segmenters.batch import EventBatch
+from segmenters.engine import Engine
+
+if TYPE_CHECKING:
+    from segmenters.rules import Rules
+
+_CUSTOMER = b"c"
+
+
+def warm_up(rules: Rules) -> None:
+    """Run one customer through all doors of a throw-away engine.
+
+    Examples
+    --------
+    >>> from segmenters.rules import loads
+    >>> warm_up(loads("[systems.monetary_tier]"))
+    """
+    engine = Engine(rules)
+    outcome = engine.apply(
+        EventBatch.from_columns(
+            [_CUSTOMER, _CUSTOMER],
+            [0, 1],
+            [Kind.ORDER, Kind.ENGAGEMENT],
+            [1, 0],
+            [1, 0],
+            [1, 2],
+            [False, True],
+            ["1", "2"],
+        )
+    )
+    outcome.build_changes(0)
+    rows = engine.dump_rows(outcome.dirty)
+    engine.profiles(outcome.profile_rows)
+    engine.ledger.refresh[:1] = 0  # as if the profile's end were near
+    engine.tick(400 * MS_PER_DAY)
+    restored = Engine(rules)
+    restored.load_rows([key for key, _ in rows], [value for _, value in rows])
+    restored.wind()
