@@ -22,8 +22,8 @@ from streams import health, logs
 from streams.app import FAMILIES, build, judging_by
 from streams.cluster import inspect
 from streams.digests import digests_of
-from streams.partitioner import partitions_of
 from streams.metrics import Metrics
+from streams.partitioner import partitions_of
 
 if TYPE_CHECKING:
     from streams.delivery.faust_app import LaneApp
