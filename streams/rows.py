@@ -93,14 +93,15 @@ def _cells(path: Path, raw: IO[bytes], required: Sequence[str]) -> Iterator[Cell
             if path.name.removesuffix(".gz").endswith(_JSON):
                 yield from _objects(stream)
             else:
-                yield from _records(path, stream, required)
+                text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+                yield from _records(path, stack.enter_context(text), required)
         except _DAMAGED as error:
             wanted = "CSV or JSON lines in UTF-8, plain or .gz"
             raise UsageError(f"{path}: expected {wanted}: {error}") from error
 
 
-def _records(path: Path, stream: Any, required: Sequence[str]) -> Iterator[Cells]:
-    reader = csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+def _records(path: Path, lines: IO[str], required: Sequence[str]) -> Iterator[Cells]:
+    reader = csv.DictReader(lines)
     missing = [name for name in required if name not in (reader.fieldnames or ())]
     if missing:
         got = ", ".join(reader.fieldnames or ()) or "nothing"

@@ -158,7 +158,7 @@ def to_message(cells: Cells, currency: str, place: str, before: Instant = 0) -> 
     if topic == PURCHASES:
         event["type"] = text_of(cells, "type") if kind is None else kind.name.lower()
         event |= _booking(cells, kind, currency, ref or place)
-    event |= {name: text_of(cells, name) for name in _PASSED_ON[topic] if text_of(cells, name)}
+    event |= {name: text for name in _PASSED_ON[topic] if (text := text_of(cells, name))}
     key = customer.encode() or None
     rank = Kind.ENGAGEMENT if kind is None else kind
     return Message(ts, rank, ref, topic, key, orjson.dumps(event))
