@@ -169,7 +169,7 @@ class Engine:
                 ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts,
                 self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.order,
                 batch.event, batch.qualifies, clock, self.rules.max_lateness_ms, self._stamp,
-                self._out, dirty, refused, count,
+                self._scratch, self._out, dirty, refused, count,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         outcome.duplicates, outcome.late = int(count[_DUPLICATE]), int(count[_LATE])

@@ -1,11 +1,11 @@
-"""Put one fact into a customer's memory: the part of the kernel that is the same for all rules.
+"""Name what facts are to the kernel, and remember which have been seen.
 
-Responsible for orders, tiles and the ring of event ids. It must not judge.
+Responsible for the ring of event ids. It must not judge.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from numba.extending import register_jitable
 
@@ -15,6 +15,33 @@ ORDER: Final = 0
 REFUND: Final = 1
 CANCEL: Final = 2
 ENGAGEMENT: Final = 3
+
+
+class Deed(NamedTuple):
+    """What a fact has done to the customer's memory, for the systems that follow it.
+
+    Attributes
+    ----------
+    ts
+        The instant of the fact.
+    kind
+        ORDER, REFUND, CANCEL or ENGAGEMENT.
+    number
+        The order made or taken back, by its number; 0 where neither.
+    order_ts
+        The instant of the order taken back.
+    moved
+        Whether taking it back moved the last purchase.
+    qualifies
+        Whether an engagement counts.
+    """
+
+    ts: int
+    kind: int
+    number: int
+    order_ts: int
+    moved: bool
+    qualifies: bool
 
 
 @register_jitable

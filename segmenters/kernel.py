@@ -112,16 +112,40 @@ def _jitable(body: Any) -> Any:
 def _digest(text: str, systems: Sequence[System]) -> str:
     parts = [text, numba.__version__, np.__version__]
     parts += [inspect.getsource(module) for module in SHARED]
-    parts += [_source(type(system)) for system in systems]
+    bodies: list[Any] = []
+    for system in systems:
+        bodies += [system.classify, system.deadline, *hooks(system).values()]
+    parts += _contributing(bodies)
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def _source(system: type[System]) -> str:
-    module = inspect.getmodule(system)
+def _contributing(bodies: list[Any]) -> list[str]:
+    """Return all that compiled functions are made of: the functions they call, the constants."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    while bodies:
+        body = bodies.pop()
+        code = getattr(body, "__code__", None)
+        if code is None or id(body) in seen or body.__module__.startswith(("numpy", "numba")):
+            continue
+        seen.add(id(body))
+        parts.append(_source(body))
+        for name in code.co_names:
+            value = body.__globals__.get(name)
+            if isinstance(value, type):
+                parts.append(f"{name} {getattr(value, '_fields', ())}")
+            elif callable(value):
+                bodies.append(value)
+            elif value is not None and not inspect.ismodule(value):
+                parts.append(f"{name} {value!r}")
+    return parts
+
+
+def _source(body: Any) -> str:
     try:
-        return inspect.getsource(module) if module is not None else inspect.getsource(system)
-    except OSError:  # a system typed into a session: nothing to read, so never share its cache
-        return f"{system!r} {os.getpid()}"
+        return inspect.getsource(body)
+    except OSError:  # typed into a session
+        return f"{body.__code__.co_code.hex()} {body.__code__.co_consts!r}"
 
 
 def _store(name: str, text: str) -> Path:

@@ -42,14 +42,10 @@ def write(systems: Sequence[System], layout: Layout) -> str:
         deadlines=_lines(_deadlines(systems), 4),
         rewound=_lines(_deadlines(systems), 8),
         gaps_order=_lines(["remember_instant(row, ts)"] if "gaps" in layout.measures else [], 8),
-        gaps_void=_lines(
-            ["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 12
-        ),
-        on_order=_lines(_calls(systems, "on_order", "ts, order"), 8),
-        on_engagement=_lines(_calls(systems, "on_engagement", "ts, qualifies"), 8),
-        on_void=_lines(
-            _calls(systems, "on_void", "ts, order_ts, order, last_order(row) != before"), 12
-        ),
+        gaps_void=_lines(["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 4),
+        following="\n\n\n".join(_lines(_following(system), 0) for system in systems),
+        followed=_lines([f"follow_{s.key}(row, parameters.{s.key}, deed)" for s in systems], 4),
+        followed_late=_lines(_followed_late(systems), 4),
         systems=len(systems),
         before=", ".join(f"row.{s.key}" for s in systems) + ",",
         fresh=_lines([f"row.{s.key} = UNTOLD" for s in systems], 4),
@@ -126,20 +122,23 @@ def _judging(systems: Sequence[System]) -> list[str]:
         ]
         if "entered" in hooks(system):
             lines += [
-                "if code != base:",
-                f"    {key}_entered(row, f, parameters.{key}, t, base, code)",
+                f"if code != base or code != before[{k}]:",
+                f"    {key}_entered(",
+                f"        row, f, parameters.{key}, t, before[{k}], base, code, cause == CLOCK",
+                "    )",
             ]
         lines += [
             f"if code != before[{k}]:",
             "    row.sequence += 1",
             "    tell(",
             f"        out[m], i, {k}, before[{k}], code, t, cause, event, row.sequence,",
-            f"        row.{key}_sequence, row.{key}_from, row.{key}_since, f,",
+            f"        row.{key}_sequence, row.{key}_from, row.{key}_since, row.{key}_clocked, f,",
             "    )",
             "    m += 1",
             f"    row.{key}_since = t",
             f"    row.{key}_sequence = row.sequence",
             f"    row.{key}_from = before[{k}]",
+            f"    row.{key}_clocked = cause == CLOCK",
         ]
         if any(key in later.needs for later in systems[k + 1 :]):
             lines.append("f, leave = look(row, t, pool, starts)")
@@ -150,10 +149,40 @@ def _deadlines(systems: Sequence[System]) -> list[str]:
     return [f"due = min(due, {s.key}_deadline(f, parameters.{s.key}, t))" for s in systems]
 
 
-def _calls(systems: Sequence[System], hook: str, arguments: str) -> list[str]:
-    return [
-        f"{s.key}_{hook}(row, parameters.{s.key}, {arguments})" for s in systems if hook in hooks(s)
-    ]
+def _following(system: System) -> list[str]:
+    lines = ["@register_jitable", f"def follow_{system.key}(row, p, deed):"]
+    calls = {
+        "on_order": ("deed.kind == ORDER", "deed.ts, deed.number"),
+        "on_engagement": ("deed.kind == ENGAGEMENT", "deed.ts, deed.qualifies"),
+        "on_void": (
+            "deed.number != 0 and deed.kind != ORDER",
+            "deed.ts, deed.number, deed.order_ts, deed.moved",
+        ),
+    }
+    for hook, (condition, arguments) in calls.items():
+        if hook in hooks(system):
+            lines += [
+                f"    if {condition}:",
+                f"        {system.key}_{hook}(row, p, {arguments})",
+            ]
+    return [*lines, "    return"]
+
+
+def _followed_late(systems: Sequence[System]) -> list[str]:
+    lines = []
+    for system in systems:
+        key = system.key
+        if "undo" in hooks(system):
+            lines += [
+                "spare[0] = rows[i]",
+                f"if {key}_undo(spare[0], parameters.{key}, deed, clock):",
+                "    rows[i] = spare[0]",
+                "else:",
+                f"    {key}_on_late(rows[i], parameters.{key}, deed, clock)",
+            ]
+        else:
+            lines.append(f"follow_{key}(rows[i], parameters.{key}, deed)")
+    return lines
 
 
 def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[Any, ...]]:
@@ -169,6 +198,7 @@ def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[An
         ("before", "i2"),
         ("after", "i2"),
         ("previous_from", "i2"),
+        ("previous_clocked", "i2"),
         ("cause", "i2"),
     ]
     return head + [(f"{name}", "i8") for name in feature_names(systems, layout)]

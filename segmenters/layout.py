@@ -22,6 +22,7 @@ EVENT_IDS: Final = 8
 CORE: Final = (
     ("version", "i8"),
     ("settled", "i8"),
+    ("looked", "i8"),
     ("e", "i8"),
     ("until", "i8"),
     ("seen", "i8", (EVENT_IDS,)),
@@ -31,8 +32,9 @@ CORE: Final = (
 )
 """What every row has.
 
-``version`` grows with every write. ``settled``: the instant below which a fact is late. ``e``: the
-last qualifying engagement. ``until``: the ``valid_until`` told. ``seen``: the last event ids.
+``version`` grows with every write. ``settled``: the instant below which a fact is late. ``looked``:
+the instant of the last judgement that wrote the row, later where a fact was late. ``e``: the last
+qualifying engagement. ``until``: the ``valid_until`` told. ``seen``: the last event ids.
 """
 
 MEASURES: Final = {"gaps": gaps.FIELDS}
@@ -74,6 +76,7 @@ def compose(systems: Sequence[System]) -> Layout:
             (f"{system.key}_sequence", "i4"),
             (system.key, "i2"),
             (f"{system.key}_from", "i2"),
+            (f"{system.key}_clocked", "i1"),
         )
         fields += system.state
     names = [field[0] for field in fields]

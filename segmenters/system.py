@@ -49,12 +49,18 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     It may further have these, compiled too, which see the customer's ``row`` and may write the row
     fields named in ``state`` and the system's own segment (``row.<key>``):
 
-    ``on_order(row, p, t, order)``, ``on_engagement(row, p, t, qualifies)``
-        After a fact was remembered, before it is judged.
-    ``on_void(row, p, t, order_ts, order, moved)``
+    ``on_order(row, p, t, number)``, ``on_engagement(row, p, t, qualifies)``
+        After a fact was remembered, before it is judged. Orders are numbered by arrival from 1.
+    ``on_void(row, p, t, number, order_ts, moved)``
         After a refund or cancellation removed an order; ``moved`` says whether ``p`` did.
-    ``entered(row, f, p, t, before, after)``
-        After ``classify`` at ``t`` moved the customer.
+    ``entered(row, f, p, t, before, moved, after, clocked)``
+        After a judgement at ``t`` moved the customer: from ``before`` to ``moved`` by the fact
+        alone, and on to ``after`` by ``classify``. ``clocked``: there was no fact.
+    ``undo(row, p, deed, clock) -> bool`` and ``on_late(row, p, deed, clock)``
+        In place of the first three for a fact (`segmenters.facts.Deed`) that comes late; the
+        customer is judged at ``clock`` after. ``undo`` sees a copy of the row, which is kept if it
+        answers True; else ``on_late`` sees the row. A system without them follows late facts as
+        any.
     """
 
     key: ClassVar[str]
@@ -108,5 +114,5 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 def hooks(system: System) -> dict[str, Callable[..., Any]]:
     """Return the optional functions a system has, by name."""
-    names = ("on_order", "on_engagement", "on_void", "entered")
+    names = ("on_order", "on_engagement", "on_void", "entered", "undo", "on_late")
     return {name: getattr(system, name) for name in names if hasattr(system, name)}

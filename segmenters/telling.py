@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from segmenters.ledger import Ledger, Rows
     from segmenters.rules import Rules
 
-_HEAD: Final = 11
+_HEAD: Final = 12
 """Fields of a change record before the features (`segmenters.kernel_source.out_dtype_fields`)."""
 
 
@@ -83,7 +83,7 @@ class Teller:
         next_at = told[place, number].tolist()
         changes = []
         for record, code, when in zip(records.tolist(), next_code, next_at, strict=True):
-            at, _, i, event, sequence, _, system, before, after, _, cause = record[:_HEAD]
+            at, _, i, event, sequence, _, system, before, after, _, _, cause = record[:_HEAD]
             move = moves.get((system, before, after)) or self._move(system, before, after)
             key = keys[i]
             customer = key.decode()
@@ -144,11 +144,12 @@ class Teller:
 
     def _corrects(self, record: Any, customer: str, batch: EventBatch | None) -> str | None:
         """Return the id of the change that a late fact makes untrue: the system's last, if any."""
-        _, previous_at, _, event, _, previous_sequence, number, before, _, previous_from, _ = (
-            record[:_HEAD]
-        )
+        (_, previous_at, _, event, _, previous_sequence) = record[:6]
+        number, before, _, previous_from, previous_clocked, _ = record[6:_HEAD]
         if batch is None or previous_sequence == 0 or batch.ts[event] > previous_at:
             return None
+        if batch.ts[event] == previous_at and not previous_clocked:
+            return None  # that change was made by a fact of the same instant, judged before
         system = self._rules.systems[number]
         segments = system.segments
         from_ = segments[previous_from] if previous_from >= 0 else None

@@ -3,9 +3,10 @@
 Responsible for n (net orders), p0 and p (instants of the first and last net order) and the list of
 the last ten. It must not know about windows or money figures.
 
-The ten are ordered by (instant, arrival). An eleventh pushes the earliest out: it still counts in
-n, but can no longer be refunded by name; the earliest and latest instants pushed out are kept, so
-p0 and p stay exact.
+An order is known by its number, counted from 1 in order of arrival: neither ids nor instants are
+unique. The ten are ordered by (instant, arrival). An eleventh pushes the earliest out: it still
+counts in n, but can no longer be refunded by name; the earliest and latest instants pushed out are
+kept, so p0 and p stay exact.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from segmenters.instants import NEVER
 LISTED: Final = 10
 FIELDS: Final = (
     ("n", "i4"),
+    ("ordered", "i4"),
     ("listed", "i4"),
     ("pushed_first", "i8"),
     ("pushed_last", "i8"),
     ("order_ts", "i8", (LISTED,)),
     ("order_id", "i8", (LISTED,)),
     ("order_left", "i8", (LISTED,)),
+    ("order_no", "i4", (LISTED,)),
 )
 
 
@@ -32,6 +35,7 @@ FIELDS: Final = (
 def remember_order(row: Any, ts: int, order: int, amount: int) -> None:
     """Put an order into the list at its place; the earliest leaves a full list."""
     row.n += 1
+    row.ordered += 1
     if row.listed == LISTED:
         if ts < row.order_ts[0]:
             _push_out(row, ts)
@@ -43,10 +47,12 @@ def remember_order(row: Any, ts: int, order: int, amount: int) -> None:
         row.order_ts[k] = row.order_ts[k - 1]
         row.order_id[k] = row.order_id[k - 1]
         row.order_left[k] = row.order_left[k - 1]
+        row.order_no[k] = row.order_no[k - 1]
         k -= 1
     row.order_ts[k] = ts
     row.order_id[k] = order
     row.order_left[k] = amount
+    row.order_no[k] = row.ordered
     row.listed += 1
 
 
@@ -106,3 +112,4 @@ def _close_gap(row: Any, k: int) -> None:
         row.order_ts[j] = row.order_ts[j + 1]
         row.order_id[j] = row.order_id[j + 1]
         row.order_left[j] = row.order_left[j + 1]
+        row.order_no[j] = row.order_no[j + 1]

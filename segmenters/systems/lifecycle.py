@@ -1,34 +1,35 @@
 """System 1, lifecycle (生命周期): the one campaigns live on.
 
-prospect -> new -> active -> silent -> churned, and reactivated after a return. Responsible for this
-one rule; it must not know how orders and engagements are remembered.
+prospect -> new -> active -> silent -> churned, and reactivated after a return. Responsible for the
+parameters, the names, and what is stored; the rule itself is ``lifecycle_course.py``, and what late
+facts do is ``lifecycle_late.py``.
 """
 
 # ruff: noqa: ARG004 - every system has the same signatures
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
-from numba.extending import register_jitable
 
 from schemas.vocabulary import MS_PER_DAY
-from segmenters.instants import FAR, NEVER
-from segmenters.measures.gaps import gap_quantile
+from segmenters.instants import NEVER
 from segmenters.system import Label, System
+from segmenters.systems.lifecycle_course import (
+    enter,
+    stage_at,
+    stage_ends_at,
+    take_engagement,
+    take_order,
+    take_removal,
+)
+from segmenters.systems.lifecycle_late import relive, take_at_clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schemas.money import Currencies
-
-PROSPECT: Final = 0
-NEW: Final = 1
-ACTIVE: Final = 2
-SILENT: Final = 3
-CHURNED: Final = 4
-REACTIVATED: Final = 5
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 DaysOrOff = Annotated[int, msgspec.Meta(ge=0, le=3650)]
@@ -115,7 +116,8 @@ class Lifecycle(System, frozen=True, kw_only=True):
     >>> rule = Lifecycle(silent_engagement_days=0, churned_engagement_days=0)
     >>> p = rule.compiled(Currencies("GBP", {}))
     >>> day = 86_400_000
-    >>> f = features(n=3, p=0, lifecycle=ACTIVE, silent_after=90 * day, churned_after=180 * day)
+    >>> active = rule.segments.index("active")
+    >>> f = features(n=3, p=0, lifecycle=active, silent_after=90 * day, churned_after=180 * day)
     >>> [rule.segments[rule.classify(f, p, t)] for t in (90 * day - 1, 90 * day, 180 * day)]
     ['active', 'silent', 'churned']
     >>> rule.deadline(f, p, 0) == 90 * day
@@ -172,11 +174,12 @@ class Lifecycle(System, frozen=True, kw_only=True):
     def state(self) -> tuple[tuple[Any, ...], ...]:
         """What the customer's own past adds to the rule.
 
-        ``silent_after``, ``churned_after``: thresholds fixed at the last order. ``quiet_since``:
-        last engagement before the silence. ``react_at``: the return; ``react_ts``, ``react_id``:
-        the order that made it, if one did; ``react_n``: orders since. ``ended_*``: the order that
-        ended new or reactivated by count, and which of them. ``wakes``: engagements since the
-        silence began.
+        ``silent_after``, ``churned_after``: thresholds fixed at the last order. ``silent_at``,
+        ``quiet_since``, ``wakes``: when the silence began, the last engagement before it, the
+        engagements since. ``react_at``, ``react_no``, ``react_n``: the return, the order that made
+        it (0: none did), orders since. ``ended_no``, ``ended_from``: the order that ended new or
+        reactivated by count, and which of them. ``entered_*``, ``by_time``: when the segment
+        began, whether by a deadline, and whether by time alone; then ``was_*`` is what came before.
         """
         # Compiled code names the rhythm with and without cadence: without, two fields of next to
         # nothing stand in.
@@ -185,16 +188,22 @@ class Lifecycle(System, frozen=True, kw_only=True):
             *stub,
             ("silent_after", "i8"),
             ("churned_after", "i8"),
+            ("silent_at", "i8"),
             ("quiet_since", "i8"),
             ("react_at", "i8"),
-            ("react_ts", "i8"),
-            ("react_id", "i8"),
-            ("ended_ts", "i8"),
-            ("ended_id", "i8"),
+            ("entered_at", "i8"),
+            ("was_at", "i8"),
+            ("was_quiet", "i8"),
             ("wakes", "i8", (max(1, self.wakes_after),)),
-            ("wakes_n", "i4"),
+            ("react_no", "i4"),
             ("react_n", "i4"),
-            ("ended_from", "i4"),
+            ("ended_no", "i4"),
+            ("wakes_n", "i1"),
+            ("ended_from", "i1"),
+            ("was", "i1"),
+            ("by_time", "i1"),
+            ("entered_clocked", "i1"),
+            ("was_clocked", "i1"),
         )
 
     def check(self) -> list[tuple[str, str]]:
@@ -276,97 +285,45 @@ class Lifecycle(System, frozen=True, kw_only=True):
     @staticmethod
     def classify(f: Any, p: Any, t: int) -> int:
         """Follow time from the segment a fact has left the customer in."""
-        stage = f.lifecycle
-        if f.n == 0:
-            return PROSPECT
-        if stage == CHURNED:
-            return CHURNED
-        if stage == SILENT:
-            return CHURNED if t >= churn_at(f, p, f.quiet_since) else SILENT
-        if t >= silence_at(f, p):
-            return CHURNED if t >= churn_at(f, p, f.e) else SILENT
-        if t >= graduation_at(f, p):
-            return ACTIVE
-        return int(stage)
+        return stage_at(f, p, t)
 
     @staticmethod
     def deadline(f: Any, p: Any, t: int) -> int:
-        """Silence, churn or graduation, whichever comes first from here."""
-        stage = f.lifecycle
-        if stage in (PROSPECT, CHURNED):
-            return FAR
-        if stage == SILENT:
-            return churn_at(f, p, f.quiet_since)
-        return min(silence_at(f, p), graduation_at(f, p))
+        """Return the instant of silence, churn or graduation, whichever comes first."""
+        return stage_ends_at(f, p)
 
     @staticmethod
-    def on_order(row: Any, p: Any, t: int, order: int) -> None:
+    def on_order(row: Any, p: Any, t: int, number: int) -> None:
         """Begin, wake or graduate, and fix the thresholds that hold until the next order."""
-        fix_thresholds(row, p)
-        stage = row.lifecycle
-        if stage in (SILENT, CHURNED):
-            wake(row, t)
-            row.react_ts = t
-            row.react_id = order
-        elif stage == NEW:
-            if p.new_orders > 0 and row.n >= p.new_orders:
-                end_by_count(row, t, order, NEW)
-        elif stage == REACTIVATED:
-            row.react_n += 1
-            if p.reactivated_orders > 0 and row.react_n >= p.reactivated_orders:
-                end_by_count(row, t, order, REACTIVATED)
-        elif stage != ACTIVE:
-            row.lifecycle = NEW
+        take_order(row, p, t, t, number)
 
     @staticmethod
     def on_engagement(row: Any, p: Any, t: int, qualifies: bool) -> None:
-        """Count engagements of a silent customer: enough of them within a short time wake."""
-        stage = row.lifecycle
-        if not qualifies or p.wake_engagements == 0 or stage not in (SILENT, CHURNED):
-            return
-        if row.wakes_n == p.wake_engagements:
-            for k in range(row.wakes_n - 1):
-                row.wakes[k] = row.wakes[k + 1]
-            row.wakes_n -= 1
-        row.wakes[row.wakes_n] = t
-        row.wakes_n += 1
-        if row.wakes_n == p.wake_engagements and t < row.wakes[0] + p.wake_time:
-            wake(row, t)
+        """Wake a silent customer, if this engagement is the last that it takes."""
+        if qualifies:
+            take_engagement(row, p, t)
 
     @staticmethod
-    def on_void(row: Any, p: Any, t: int, order_ts: int, order: int, moved: bool) -> None:
-        """Take back what a removed order did: the return it made, or the end of a stage."""
-        if row.n == 0:
-            return
-        if moved:
-            fix_thresholds(row, p)
-        stage = row.lifecycle
-        made_return = order_ts == row.react_ts and order == row.react_id
-        if stage == REACTIVATED and made_return:
-            if row.react_n > 0:
-                follow_up(row)
-            else:
-                row.lifecycle = SILENT
-                row.wakes_n = 0
-            return
-        if not made_return and order_ts >= row.react_at and row.react_n > 0:
-            row.react_n -= 1
-        if stage == ACTIVE and order_ts == row.ended_ts and order == row.ended_id:
-            if row.ended_from == NEW:
-                short = row.n < p.new_orders
-            else:
-                short = row.react_n < p.reactivated_orders
-            if short:
-                row.lifecycle = row.ended_from
-                row.ended_id = 0
+    def on_void(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bool) -> None:
+        """Take back what a removed order did."""
+        take_removal(row, p, t, number, order_ts, moved)
 
     @staticmethod
-    def entered(row: Any, f: Any, p: Any, t: int, before: int, after: int) -> None:
-        """Note what the silence began with."""
-        row.ended_id = 0
-        if after in (SILENT, CHURNED) and before != SILENT:
-            row.quiet_since = row.e
-            row.wakes_n = 0
+    def entered(
+        row: Any, f: Any, p: Any, t: int, before: int, moved: int, after: int, clocked: bool
+    ) -> None:
+        """Note when, and what the silence began with."""
+        enter(row, t, before, moved, after, clocked)
+
+    @staticmethod
+    def undo(row: Any, p: Any, deed: Any, clock: int) -> bool:
+        """Undo the last change, if a late fact disproves it."""
+        return relive(row, p, deed, clock)
+
+    @staticmethod
+    def on_late(row: Any, p: Any, deed: Any, clock: int) -> None:
+        """Take a late fact that undoes nothing."""
+        take_at_clock(row, p, deed, clock)
 
     @staticmethod
     def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:
@@ -378,78 +335,3 @@ class Lifecycle(System, frozen=True, kw_only=True):
             looked["e"] = f.e
             looked["days_without_engagement"] = (t - f.e) // MS_PER_DAY
         return looked
-
-
-@register_jitable
-def silence_at(f: Any, p: Any) -> int:
-    """Return the instant at which a customer who does nothing more falls silent."""
-    instant = f.p + f.silent_after
-    if p.silent_engagement > 0:
-        patience = p.silent_engagement
-        if p.cadence:
-            patience = min(patience, f.silent_after)
-        instant = max(instant, f.e + patience)
-    return int(instant)
-
-
-@register_jitable
-def churn_at(f: Any, p: Any, engaged: int) -> int:
-    """Return the instant at which a customer, silent since after ``engaged``, is lost."""
-    instant = f.p + f.churned_after
-    if p.churned_engagement > 0:
-        instant = max(instant, engaged + p.churned_engagement)
-    return int(instant)
-
-
-@register_jitable
-def graduation_at(f: Any, p: Any) -> int:
-    """Return the instant at which new or reactivated ends by time."""
-    if f.lifecycle == NEW and p.new_time > 0:
-        return int(f.p0 + p.new_time)
-    if f.lifecycle == REACTIVATED and p.reactivated_time > 0:
-        return int(f.react_at + p.reactivated_time)
-    return FAR
-
-
-@register_jitable
-def fix_thresholds(row: Any, p: Any) -> None:
-    """Fix the silent and churned thresholds of the customer as of the last order."""
-    row.silent_after = p.silent_purchase
-    row.churned_after = p.churned_purchase
-    if p.cadence and row.rhythm_n > p.min_gaps:
-        gap = gap_quantile(row, p.quantile)
-        silent = min(max(gap * p.silent_pct // 100, p.silent_least), p.silent_most)
-        churned = min(max(gap * p.churned_pct // 100, p.churned_least), p.churned_most)
-        row.silent_after = silent
-        row.churned_after = max(churned, silent)
-
-
-@register_jitable
-def wake(row: Any, t: int) -> None:
-    """Bring a silent or churned customer back."""
-    row.lifecycle = REACTIVATED
-    row.react_at = t
-    row.react_id = 0
-    row.react_n = 0
-    row.ended_id = 0
-
-
-@register_jitable
-def follow_up(row: Any) -> None:
-    """Let the order after a removed return take its place: it would have woken the customer."""
-    k = 0
-    while row.order_ts[k] < row.react_ts:
-        k += 1
-    row.react_at = row.order_ts[k]
-    row.react_ts = row.order_ts[k]
-    row.react_id = row.order_id[k]
-    row.react_n -= 1
-
-
-@register_jitable
-def end_by_count(row: Any, t: int, order: int, stage: int) -> None:
-    """Graduate a customer by an order, remembering which, in case it is taken back."""
-    row.lifecycle = ACTIVE
-    row.ended_ts = t
-    row.ended_id = order
-    row.ended_from = stage

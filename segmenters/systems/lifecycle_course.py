@@ -1,0 +1,253 @@
+"""Follow one customer through the lifecycle: by time, and by facts that come in time.
+
+Responsible for the rule itself, in compiled code on features and rows. Late facts are the business
+of ``lifecycle_late.py``; parameters, names and labels stand in ``lifecycle.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from numba.extending import register_jitable
+
+from segmenters.instants import FAR
+from segmenters.measures.gaps import gap_quantile
+from segmenters.measures.orders import first_order, last_order
+
+PROSPECT: Final = 0
+NEW: Final = 1
+ACTIVE: Final = 2
+SILENT: Final = 3
+CHURNED: Final = 4
+REACTIVATED: Final = 5
+
+
+class View(NamedTuple):
+    """The features of the lifecycle, taken from the row itself while a fact is followed."""
+
+    n: int
+    p0: int
+    p: int
+    e: int
+    lifecycle: int
+    silent_after: int
+    churned_after: int
+    quiet_since: int
+    react_at: int
+
+
+@register_jitable
+def view(row: Any) -> Any:
+    """Look at a row as it is."""
+    return View(
+        row.n,
+        first_order(row),
+        last_order(row),
+        row.e,
+        row.lifecycle,
+        row.silent_after,
+        row.churned_after,
+        row.quiet_since,
+        row.react_at,
+    )
+
+
+@register_jitable
+def stage_at(f: Any, p: Any, t: int) -> int:
+    """Follow time from the segment a fact has left the customer in."""
+    stage = f.lifecycle
+    if f.n == 0:
+        return PROSPECT
+    if stage == CHURNED:
+        return CHURNED
+    if stage == SILENT:
+        return CHURNED if t >= churn_at(f, p, f.quiet_since) else SILENT
+    if t >= silence_at(f, p):
+        return CHURNED if t >= churn_at(f, p, f.e) else SILENT
+    if t >= graduation_at(f, p):
+        return ACTIVE
+    return int(stage)
+
+
+@register_jitable
+def stage_ends_at(f: Any, p: Any) -> int:
+    """Return the instant of silence, churn or graduation, whichever comes first."""
+    stage = f.lifecycle
+    if stage in (PROSPECT, CHURNED):
+        return FAR
+    if stage == SILENT:
+        return churn_at(f, p, f.quiet_since)
+    return min(silence_at(f, p), graduation_at(f, p))
+
+
+@register_jitable
+def silence_at(f: Any, p: Any) -> int:
+    """Return the instant at which a customer who does nothing more falls silent."""
+    instant = f.p + f.silent_after
+    if p.silent_engagement > 0:
+        patience = p.silent_engagement
+        if p.cadence:
+            patience = min(patience, f.silent_after)
+        instant = max(instant, f.e + patience)
+    return int(instant)
+
+
+@register_jitable
+def churn_at(f: Any, p: Any, engaged: int) -> int:
+    """Return the instant at which a customer, silent since after ``engaged``, is lost."""
+    instant = f.p + f.churned_after
+    if p.churned_engagement > 0:
+        instant = max(instant, engaged + p.churned_engagement)
+    return int(instant)
+
+
+@register_jitable
+def graduation_at(f: Any, p: Any) -> int:
+    """Return the instant at which new or reactivated ends by time."""
+    if f.lifecycle == NEW and p.new_time > 0:
+        return int(f.p0 + p.new_time)
+    if f.lifecycle == REACTIVATED and p.reactivated_time > 0:
+        return int(f.react_at + p.reactivated_time)
+    return FAR
+
+
+@register_jitable
+def fix_thresholds(row: Any, p: Any) -> None:
+    """Fix the silent and churned thresholds of the customer as of the last order."""
+    row.silent_after = p.silent_purchase
+    row.churned_after = p.churned_purchase
+    if p.cadence and row.rhythm_n > p.min_gaps:
+        gap = gap_quantile(row, p.quantile)
+        silent = min(max(gap * p.silent_pct // 100, p.silent_least), p.silent_most)
+        churned = min(max(gap * p.churned_pct // 100, p.churned_least), p.churned_most)
+        row.silent_after = silent
+        row.churned_after = max(churned, silent)
+
+
+@register_jitable
+def take_order(row: Any, p: Any, t: int, ts: int, number: int) -> None:
+    """Begin, wake or graduate at ``t`` by an order of ``ts``, and fix the thresholds anew."""
+    fix_thresholds(row, p)
+    stage = row.lifecycle
+    if stage in (SILENT, CHURNED):
+        wake(row, t, number)
+        return
+    if ts >= row.react_at:
+        row.react_n += 1
+    if stage == NEW:
+        if p.new_orders > 0 and row.n >= p.new_orders:
+            end_by_count(row, number)
+    elif stage == REACTIVATED:
+        if p.reactivated_orders > 0 and row.react_n >= p.reactivated_orders:
+            end_by_count(row, number)
+    elif stage != ACTIVE:
+        row.lifecycle = NEW
+        row.ended_no = 0
+
+
+@register_jitable
+def wake(row: Any, t: int, number: int) -> None:
+    """Bring a silent or churned customer back, by an order or (0) by engagement."""
+    row.lifecycle = REACTIVATED
+    row.react_at = t
+    row.react_no = number
+    row.react_n = 0
+    row.ended_no = 0
+
+
+@register_jitable
+def end_by_count(row: Any, number: int) -> None:
+    """Graduate a customer by an order, remembering which, in case it is taken back."""
+    row.ended_from = row.lifecycle
+    row.ended_no = number
+    row.lifecycle = ACTIVE
+
+
+@register_jitable
+def take_engagement(row: Any, p: Any, t: int) -> None:
+    """Count qualifying engagements of a silent customer: enough within a short time wake."""
+    if p.wake_engagements == 0 or row.lifecycle not in (SILENT, CHURNED):
+        return
+    if row.wakes_n == p.wake_engagements:
+        for k in range(row.wakes_n - 1):
+            row.wakes[k] = row.wakes[k + 1]
+        row.wakes_n -= 1
+    row.wakes[row.wakes_n] = t
+    row.wakes_n += 1
+    if row.wakes_n == p.wake_engagements and t < row.wakes[0] + p.wake_time:
+        wake(row, t, 0)
+
+
+@register_jitable
+def take_removal(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bool) -> None:
+    """Take back at ``t`` what a removed order did: the return it made, or the end of a stage."""
+    if row.n == 0:
+        return
+    if moved:
+        fix_thresholds(row, p)
+    stage = row.lifecycle
+    if number != row.react_no and order_ts >= row.react_at:
+        row.react_n = max(row.react_n - 1, 0)
+    if stage == REACTIVATED and number == row.react_no:
+        if row.react_n > 0:
+            follow_up(row)
+        else:
+            row.lifecycle = SILENT
+            row.silent_at = t
+            row.wakes_n = 0
+    elif moved and stage in (NEW, ACTIVE, REACTIVATED) and t >= silence_at(view(row), p):
+        fall_silent(row, t)
+        row.lifecycle = SILENT
+    elif stage == ACTIVE and number == row.ended_no:
+        begin_again(row, p, t)
+
+
+@register_jitable
+def follow_up(row: Any) -> None:
+    """Let the order after a removed return take its place: it would have woken the customer."""
+    k = 0
+    while row.order_ts[k] < row.react_at:
+        k += 1
+    row.react_at = row.order_ts[k]
+    row.react_no = row.order_no[k]
+    row.react_n -= 1
+
+
+@register_jitable
+def begin_again(row: Any, p: Any, t: int) -> None:
+    """Go back to new or reactivated, whose end by count was taken back, if its days still run."""
+    if row.ended_from == NEW:
+        enough = row.n >= p.new_orders
+        over = p.new_time > 0 and t >= first_order(row) + p.new_time
+    else:
+        enough = row.react_n >= p.reactivated_orders
+        over = p.reactivated_time > 0 and t >= row.react_at + p.reactivated_time
+    if not enough and not over:
+        row.lifecycle = row.ended_from
+        row.ended_no = 0
+
+
+@register_jitable
+def enter(row: Any, t: int, before: int, moved: int, after: int, clocked: bool) -> None:
+    """Note a move at ``t``: from ``before`` to ``moved`` by a fact, on to ``after`` by time.
+
+    A move made by nothing but time may be undone by a late fact: what it came from is kept.
+    """
+    row.by_time = before == moved and after != PROSPECT
+    if row.by_time:
+        row.was = before
+        row.was_at = row.entered_at
+        row.was_clocked = row.entered_clocked
+        row.was_quiet = row.quiet_since
+    row.entered_at = t
+    row.entered_clocked = clocked
+    if moved not in (after, SILENT) and after in (SILENT, CHURNED):
+        fall_silent(row, t)
+
+
+@register_jitable
+def fall_silent(row: Any, t: int) -> None:
+    """Note what a silence begins with: the last engagement before it, and no sign of waking."""
+    row.silent_at = t
+    row.quiet_since = row.e
+    row.wakes_n = 0

@@ -1,0 +1,126 @@
+"""Feed made-up facts to an engine, in any batches, and write its changes as the oracle does.
+
+Responsible for the way between the oracle's facts and lines and the engine's batches and changes.
+It judges nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segmenters.batch import EventBatch
+from segmenters.engine import Engine, Outcome
+from streams.digests import digests_of
+from tests.oracle import in_output_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from schemas.changes import Change
+    from segmenters.rules import Rules
+    from tests.oracle_book import Fact
+
+EXAMPLES = int(os.environ.get("REWAKE_EXAMPLES", "60"))
+"""How many examples a property is tried on; REWAKE_EXAMPLES asks for more."""
+
+Line = dict[str, Any]
+
+
+def batch_of(facts: Sequence[Fact]) -> EventBatch:
+    """Turn the oracle's facts into the engine's columns."""
+    return EventBatch.from_columns(
+        [fact.customer.encode() for fact in facts],
+        [fact.ts for fact in facts],
+        [fact.kind for fact in facts],
+        [fact.amount for fact in facts],
+        digests_of([fact.order_id or "" for fact in facts]),
+        digests_of([fact.event_id or "" for fact in facts]),
+        [fact.qualifies for fact in facts],
+        [fact.event_id for fact in facts],
+    )
+
+
+def line_of(change: Change) -> Line:
+    """Write a change as the oracle does."""
+    return {
+        "customer_id": change.customer_id,
+        "system": change.system,
+        "from": change.from_,
+        "to": change.to,
+        "at": change.at,
+        "cause": change.cause,
+        "sequence": change.sequence,
+    }
+
+
+class Run:
+    """Hold an engine, what it has told, and how it has been treated."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.engine = Engine(rules)
+        self.told: list[Change] = []
+        self.duplicates = 0
+        self.late = 0
+
+    def take(self, outcome: Outcome, seen_at: int = 0) -> list[Change]:
+        """Keep what an outcome told."""
+        changes = [change for _, change in outcome.build_changes(seen_at)]
+        self.told += changes
+        self.duplicates += outcome.duplicates
+        self.late += outcome.late
+        return changes
+
+    def apply(self, facts: Sequence[Fact]) -> list[Change]:
+        """Apply facts as one batch."""
+        return self.take(self.engine.apply(batch_of(facts)))
+
+    def tick(self, clock: int, *, inclusive: bool = False, limit: int = 5_000) -> list[Change]:
+        """Let time pass to its end, in as many ticks as it takes."""
+        changes: list[Change] = []
+        more = True
+        while more:
+            outcome = self.engine.tick(clock, inclusive, limit)
+            changes += self.take(outcome)
+            more = outcome.more
+        return changes
+
+    def recover(self) -> None:
+        """Go on with an engine that knows nothing but the changelog values of this one."""
+        clock, rows = self.engine.clock, dump(self.engine)
+        self.engine = Engine(self.rules)
+        self.engine.load_rows([key for key, _ in rows], [value for _, value in rows])
+        self.engine.wind()
+        self.engine.clock = clock
+
+    @property
+    def lines(self) -> list[Line]:
+        """List all that was told, as the oracle writes it."""
+        return in_output_order(line_of(change) for change in self.told)
+
+
+def everybody(engine: Engine) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """List all rows of an engine."""
+    return np.arange(engine.customers)
+
+
+def dump(engine: Engine) -> list[tuple[bytes, bytes]]:
+    """Give all changelog values of an engine."""
+    return engine.dump_rows(everybody(engine))
+
+
+def cut(facts: Sequence[Fact], places: Iterable[int]) -> list[Sequence[Fact]]:
+    """Cut facts into batches at places (numbers of facts)."""
+    edges = [0, *sorted(set(places) & set(range(1, len(facts)))), len(facts)]
+    return [facts[a:z] for a, z in zip(edges, edges[1:], strict=False)]
+
+
+def run_whole(rules: Rules, facts: Sequence[Fact], end: int) -> Run:
+    """Run facts through an engine as one batch, to the end of time."""
+    run = Run(rules)
+    run.apply(facts)
+    run.tick(end, inclusive=True)
+    return run
