@@ -148,19 +148,28 @@ class Workbench:
     # ---- workers
 
     def start(self, fault: str = "", **env: str) -> subprocess.Popen[bytes]:
-        """Start a worker, with a fault of `tests.streams.counting_worker` if one is named."""
+        """Start a counting worker, with a fault of `counting_worker` if one is named."""
+        return self.run([sys.executable, "-m", "tests.streams.counting_worker"], FAULT=fault, **env)
+
+    def start_real(self, **env: str) -> subprocess.Popen[bytes]:
+        """Start ``rewake worker``."""
+        command = "from streams.cli import main; main(['worker'])"
+        return self.run([sys.executable, "-c", command], **env)
+
+    def run(self, command: list[str], **env: str) -> subprocess.Popen[bytes]:
+        """Start a worker by its command line."""
         number = len(self.workers)
         settings = {
             "REWAKE_KAFKA": self.kafka,
             "REWAKE_REDIS": "",
             "REWAKE_APP": APP,
-            "FAULT": fault,
+            "REWAKE_METRICS": "127.0.0.1:0",
             **self.env,
             **env,
         }
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.streams.counting_worker"],
+                command,
                 cwd=ROOT,
                 env={**os.environ, **settings},
                 stdout=log,
