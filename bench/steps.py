@@ -21,7 +21,8 @@ from segmenters.batch import EventBatch
 from segmenters.engine import Engine
 from segmenters.instants import NEVER
 from streams.decode import Decoder
-from streams.lanes import Answer, Lane, Position
+from streams.lanes import Lane
+from streams.topic_lane import Answer, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Compile the kernel of a set of rules before it is needed.
 
-Responsible for calling every compiled entry point once. Compiling takes seconds, cached code a part
-of one; a worker must have that behind it before it joins a group whose members answer for each other.
+Responsible for calling every compiled entry point once. Compiling takes seconds, loading it again
+less; a worker must have that behind it before it joins a group whose members answer for it.
 """
 
 from __future__ import annotations
