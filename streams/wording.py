@@ -76,7 +76,7 @@ def _why(change: Change) -> str:
     if change.to == "reactivated":
         return "ordered again" if ordered else "engaged again"
     if change.to == "prospect":
-        return "no order left" if change.from_ else "known, no order yet"
+        return "no order left" if change.from_ else "no order yet"
     return f"order number {features.get('n')}" if ordered else "an order was taken back"
 
 
