@@ -135,8 +135,8 @@ def _answer(history: History, summary: Summary, version: str, seconds: float) ->
     return {
         "events": read,
         "applied": summary.facts,
-        "skipped": dict(history.skipped),
-        "first_skipped": history.first_skipped,
+        "skipped": {str(reason): count for reason, count in history.skipped.items()},
+        "first_skipped": {str(reason): said for reason, said in history.first_skipped.items()},
         "beyond_until": summary.left_out,
         "customers": summary.customers,
         "until": summary.until,

@@ -80,4 +80,4 @@ class Tally:
 
     def hear_rejection(self, reason: str) -> None:
         """Take a dead letter."""
-        self.rejected[reason] += 1
+        self.rejected[str(reason)] += 1
