@@ -300,9 +300,13 @@ def _vouched(batch: Sequence[Post]) -> dict[int, tuple[int | None, Instant | Non
     """Return, by partition, what holds once all profiles of the batch are written."""
     known: dict[int, tuple[int | None, Instant | None]] = {}
     for post in batch:
-        if post.offset is not None or post.clock is not None:
-            known[post.partition] = (post.offset, post.clock)
-    return known
+        offset, clock = known.get(post.partition, (None, None))
+        known[post.partition] = (_later(offset, post.offset), _later(clock, post.clock))
+    return {partition: what for partition, what in known.items() if what != (None, None)}
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else max(one, other)
 
 
 def _word(number: int | None) -> str:

@@ -1,0 +1,370 @@
+"""One owned partition on a simulated log: whatever the consumer does, each fact counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faust.types import TP
+
+from schemas.errors import ContinuityBroken, InputReset
+from schemas.money import Currencies
+from segmenters.instants import NEVER
+from streams.clock import EventClock
+from streams.decode import Decoder
+from streams.delivery.scheduler import Chunk
+from streams.effects import Durable, Effects, Target
+from streams.lanes import Lane, Verdict
+from streams.partition import Digests, OwnedPartition, Pace, ack_positions
+from streams.topic_lane import Answer, Position
+from tests.streams.counting import CountingEngine
+from tests.streams.runs import Record
+from tests.streams.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+A, B = "commerce.purchases.v1", "commerce.engagements.v1"
+FIRST = 1_700_000_000_000
+UNTIL = FIRST + 10**9
+
+
+class Log:
+    """The inputs of partition 0, and a consumer that may be told to misbehave."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.records = {
+            topic: [_record(topic, offset) for offset in range(size)]
+            for topic, size in sizes.items()
+        }
+        self.starts = dict.fromkeys(sizes, 0)
+        self.at = dict.fromkeys(sizes, 0)
+        self.epochs = dict.fromkeys(sizes, 0)
+        self.held: set[str] = set()
+        self.number = 100
+        self.partition: OwnedPartition
+
+    # the inlet
+
+    def hold(self, tp: TP) -> None:
+        self.held.add(tp.topic)
+
+    def release(self, tp: TP) -> None:
+        self.held.discard(tp.topic)
+
+    def new_epoch(self) -> int:
+        self.number += 1
+        return self.number
+
+    def idle_answer(self, tp: TP) -> Answer | None:
+        end = len(self.records[tp.topic])
+        at = self.at[tp.topic]
+        return Answer(self.number, at, True, self.epochs[tp.topic]) if at == end else None
+
+    async def seek_to(self, wanted: Mapping[TP, tuple[int, int]]) -> None:
+        await asyncio.sleep(0)
+        for tp, (offset, epoch) in wanted.items():
+            self.at[tp.topic], self.epochs[tp.topic] = offset, epoch
+
+    async def log_range(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
+        return {tp: (self.starts[tp.topic], len(self.records[tp.topic])) for tp in tps}
+
+    # what the test does with it
+
+    def fetch(self, topic: str, size: int) -> Chunk | None:
+        begin = max(self.at[topic], self.starts[topic])
+        end = min(begin + size, len(self.records[topic]))
+        if begin >= end:
+            return None
+        self.at[topic] = end
+        caught_up = end == len(self.records[topic])
+        epoch = self.epochs[topic]
+        answer = Answer(self.number, end, caught_up, epoch)
+        return Chunk(TP(topic, 0), self.records[topic][begin:end], begin, end, epoch, answer)
+
+
+def _record(topic: str, offset: int) -> Any:
+    event: dict[str, Any] = {"event_id": f"{topic[9]}{offset}", "customer_id": f"c-{offset % 7}"}
+    event["ts"] = FIRST + 1000 * offset
+    if topic == A:
+        event |= {"type": "order", "order_id": f"o{offset}", "amount": 5, "currency": "GBP"}
+    else:
+        event["kind"] = "visit"
+    return Record(offset, key=event["customer_id"].encode(), value=json.dumps(event).encode())
+
+
+class Broker:
+    """Commits whatever it is given, after a while."""
+
+    def __init__(self) -> None:
+        self.slow = 0.0
+
+    async def transact(self, parts: Sequence[Any]) -> list[int]:
+        await asyncio.sleep(self.slow)
+        return [len(records) for _, _, records in parts]
+
+
+class Listener:
+    """Remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.breaks: list[Verdict] = []
+        self.failures: list[Exception] = []
+        self.again = 0
+        self.settled_at: list[int] = []
+
+    def applied(self, *_: Any) -> None:
+        pass
+
+    def ticked(self, *_: Any) -> None:
+        pass
+
+    def redelivered(self, records: int) -> None:
+        self.again += records
+
+    def settled(self, partition: int, instant: int) -> None:
+        assert partition == 0
+        self.settled_at.append(instant)
+
+    def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
+        assert partition == 0
+        assert topic in {A, B}
+        self.breaks.append(verdict)
+
+    def failed(self, partition: int, error: Exception) -> None:
+        assert partition == 0
+        self.failures.append(error)
+
+
+class Bench:
+    """A partition on a log."""
+
+    def __init__(self, sizes: Mapping[str, int], capacity: int = 200) -> None:
+        self.log = Log(sizes)
+        self.engine = CountingEngine()
+        self.listener = Listener()
+        self.broker = Broker()
+        self.durable: list[Durable] = []
+        lane = Lane({name: Position(0, NEVER) for name in sizes}, dict.fromkeys(sizes, 0), capacity)
+        currencies = Currencies("GBP")
+        self.partition = OwnedPartition(
+            0,
+            self.engine,
+            lane,
+            EventClock(UNTIL),
+            {
+                A: Decoder("purchase", 1, currencies, ()),
+                B: Decoder("engagement", 1, currencies, ()),
+            },
+            self.log,
+            Pace(50, 0.005, 100),
+            Digests("r", "l", {A: "id"}),
+            self.listener,
+            NEVER,
+        )
+        self.partition.start(
+            Effects(
+                self.engine,
+                self.broker,  # type: ignore[arg-type]
+                Target(0, "cl", "ch", "dl", 0, "/a"),
+                self.partition.describe,
+                lambda _: (),
+                lambda: 0,
+                self.durable.append,
+            )
+        )
+
+    async def run_until_applied(self, seconds: float = 10.0) -> None:
+        sizes = {topic: len(records) for topic, records in self.log.records.items()}
+        async with asyncio.timeout(seconds):
+            while {n: p.offset for n, p in self.partition.lane.positions().items()} != sizes:
+                for topic in (A, B):
+                    if topic not in self.log.held:
+                        chunk = self.log.fetch(topic, 40)
+                        if chunk is not None:
+                            self.partition.accept(topic, chunk)
+                await asyncio.sleep(0.001)
+
+    def assert_exact(self) -> None:
+        expected: dict[bytes, int] = {}
+        for records in self.log.records.values():
+            for record in records:
+                expected[record.key] = expected.get(record.key, 0) + 1
+        counts = {key: self.engine.cells[row][0] for key, row in self.engine.rows.items()}
+        assert counts == expected
+        assert not self.listener.failures
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench({A: 300, B: 700})
+    yield made
+    await made.partition.quiesce(2)
+
+
+async def test_all_facts_are_applied_and_their_positions_become_durable(bench: Bench):
+    await bench.run_until_applied()
+    await bench.partition.effects.drained()
+    bench.assert_exact()
+    last = bench.durable[-1].record
+    assert ack_positions(last, 0) == {TP(A, 0): 300, TP(B, 0): 700}
+    assert last.inputs[A].topic_id == "id"
+    assert last.inputs[B].running_max == FIRST + 699_000
+
+
+async def test_chunks_thrown_away_are_fetched_again(bench: Bench):
+    chance = random.Random(5)
+    fetch = bench.log.fetch
+
+    def lossy(topic: str, size: int) -> Chunk | None:
+        chunk = fetch(topic, size)
+        return None if chunk is not None and chance.random() < 0.3 else chunk
+
+    bench.log.fetch = lossy  # type: ignore[method-assign]
+    heal = asyncio.create_task(bench.run_until_applied(30))
+    await heal
+    bench.assert_exact()
+    assert Verdict.HOLE in bench.listener.breaks
+
+
+async def test_a_last_chunk_thrown_away_is_noticed_although_nothing_follows(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("streams.partition.MISSING_S", 0.05)
+    fetch, lost = bench.log.fetch, []
+
+    def lossy(topic: str, size: int) -> Chunk | None:
+        chunk = fetch(topic, size)
+        if chunk is not None and chunk.end == 700 and not lost:
+            lost.append(chunk)
+            return None
+        return chunk
+
+    bench.log.fetch = lossy  # type: ignore[method-assign]
+    await bench.run_until_applied()
+    bench.assert_exact()
+    assert lost
+    assert bench.partition.lane.holes == 1
+
+
+async def test_chunks_delivered_again_count_once_and_are_counted(bench: Bench):
+    fetch = bench.log.fetch
+
+    def twice(topic: str, size: int) -> Chunk | None:
+        chunk = fetch(topic, size)
+        if chunk is not None:
+            bench.partition.accept(topic, chunk)
+        return chunk
+
+    bench.log.fetch = twice  # type: ignore[method-assign]
+    await bench.run_until_applied()
+    bench.assert_exact()
+    assert bench.listener.again >= 900
+
+
+async def test_chunks_of_before_a_seek_do_not_count(bench: Bench):
+    stale = bench.log.fetch(A, 40)
+    assert stale is not None
+    epoch = bench.log.new_epoch()
+    offset = bench.partition.lane.restart(A, epoch)
+    await bench.log.seek_to({TP(A, 0): (offset, epoch)})
+    bench.partition.accept(A, stale)
+    assert bench.partition.lane.fetched(A) == 0
+    await bench.run_until_applied()
+    bench.partition.accept(A, stale)
+    bench.assert_exact()
+
+
+async def test_a_full_lane_is_held_at_the_consumer_and_released_again():
+    bench = Bench({A: 300, B: 700}, capacity=30)
+    bench.broker.slow = 0.01
+    seen = []
+    hold = bench.log.hold
+    bench.log.hold = lambda tp: (seen.append(tp), hold(tp))[1]  # type: ignore[method-assign]
+    await bench.run_until_applied(30)
+    bench.assert_exact()
+    assert {tp.topic for tp in seen} == {A, B}
+    assert not bench.log.held
+    assert await bench.partition.quiesce(2)
+
+
+async def test_a_hole_the_log_cannot_fill_stops_loudly(bench: Bench):
+    bench.log.starts[B] = 100
+    task = asyncio.create_task(bench.run_until_applied())
+    await eventually(lambda: bench.listener.failures)
+    task.cancel()
+    (error,) = bench.listener.failures[:1]
+    assert isinstance(error, ContinuityBroken)
+    assert "starts at 100" in str(error)
+
+
+async def test_an_input_that_begins_anew_while_it_is_read_stops_loudly(bench: Bench):
+    await bench.run_until_applied()
+    bench.log.records[B] = bench.log.records[B][:50]
+    bench.log.at[B] = 0  # where an offset out of range puts the consumer
+    chunk = bench.log.fetch(B, 40)
+    assert chunk is not None
+    bench.partition.accept(B, chunk)
+    await eventually(lambda: bench.listener.failures)
+    assert isinstance(bench.listener.failures[0], InputReset)
+
+
+async def test_an_engine_that_fails_stops_the_partition_and_acknowledges_nothing(bench: Bench):
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    bench.engine.apply = broken  # type: ignore[method-assign]
+    chunk = bench.log.fetch(B, 40)
+    assert chunk is not None
+    bench.partition.accept(B, chunk)
+    proof = bench.log.fetch(A, 1_000)
+    assert proof is not None
+    bench.partition.accept(A, proof)
+    await eventually(lambda: bench.listener.failures)
+    assert not any(what.record.inputs[B].offset for what in bench.durable)
+    assert not await bench.partition.quiesce(1)
+
+
+async def test_quiescing_waits_for_the_commit_and_makes_no_further_call(bench: Bench):
+    bench.broker.slow = 0.05
+    chunk, proof = bench.log.fetch(B, 40), bench.log.fetch(A, 300)
+    assert chunk is not None
+    assert proof is not None
+    bench.partition.accept(A, proof)
+    bench.partition.accept(B, chunk)
+    await asyncio.sleep(0.01)
+    assert await bench.partition.quiesce(5)
+    counted = sum(cell[0] for cell in bench.engine.cells)
+    applied = sum(at.offset for at in bench.durable[-1].record.inputs.values())
+    assert counted == applied
+    late = bench.log.fetch(B, 40)
+    assert late is not None
+    bench.partition.accept(B, late)
+    await asyncio.sleep(0.02)
+    assert sum(cell[0] for cell in bench.engine.cells) == counted
+
+
+async def test_quiescing_does_not_wait_longer_than_it_may(bench: Bench):
+    bench.broker.slow = 60
+    chunk, proof = bench.log.fetch(B, 40), bench.log.fetch(A, 300)
+    assert chunk is not None
+    assert proof is not None
+    bench.partition.accept(A, proof)
+    bench.partition.accept(B, chunk)
+    await asyncio.sleep(0.02)
+    assert not await bench.partition.quiesce(0.1)
+
+
+async def test_the_end_of_time_fires_inclusively_once_and_is_published_after_its_commit(
+    bench: Bench,
+):
+    await bench.run_until_applied()
+    await eventually(lambda: UNTIL in bench.listener.settled_at)
+    assert bench.engine.ticks[-1] == (UNTIL, True)
+    assert bench.durable[-1].settled == UNTIL
+    before = len(bench.engine.ticks)
+    await asyncio.sleep(0.1)
+    assert len(bench.engine.ticks) == before
