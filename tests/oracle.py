@@ -76,12 +76,15 @@ class Customer:
 
     def repeats(self, fact: Fact) -> bool:
         """Tell whether the fact was seen before, and remember it if not."""
-        if fact.event_id is None:
-            return False
         if fact.event_id in self.seen:
             return True
-        self.seen.append(fact.event_id)
+        self.remember(fact)
         return False
+
+    def remember(self, fact: Fact) -> None:
+        """Remember that the fact was seen, if it has an id."""
+        if fact.event_id is not None:
+            self.seen.append(fact.event_id)
 
     def apply(self, fact: Fact) -> None:
         """Settle what was due before the fact, then judge the fact; it must not be late."""
@@ -112,7 +115,7 @@ class Customer:
             return None
         now = lifecycle.by_time(own, self.book, at, place)
         by_time = life is not None and own.segment == life.segment
-        return step(life, now, at, "event", by_time=by_time)
+        return step(own if by_time else life, now, at, "event", by_time=by_time)
 
     def settle(self, bound: int, *, inclusive: bool = False) -> None:
         """Judge at every instant below `bound` (or at it) where time alone may change something."""

@@ -67,15 +67,19 @@ class Feed:
         )
         told = len(customer.changes)
         late = bool(customer.facts) and fact.ts < settled(customer)
-        if late and self.clock is not None and fact.ts < self.clock - self.max_lateness:
-            self.too_late.append(fact)
-        elif customer.repeats(fact):
+        now = max(self.clock or 0, settled(customer)) if late else fact.ts
+        if fact.event_id in customer.seen:
             self.duplicates += 1
-        elif late:
-            self.late += 1
-            take_late(customer, fact, max(self.clock or 0, settled(customer)))
+        elif fact.ts < now - self.max_lateness:
+            self.too_late.append(fact)
         else:
-            customer.apply(fact)
+            customer.remember(fact)
+            self.late += late
+            if late:
+                customer.settle(now)  # a fact in time may have brought back deadlines before it
+                take_late(customer, fact, now)
+            else:
+                customer.apply(fact)
         return customer.changes[told:]
 
     def tick(self, clock: int, *, inclusive: bool = False) -> list[Change]:
@@ -123,16 +127,19 @@ def take_late(customer: Customer, fact: Fact, clock: int) -> None:
 
 
 def late_life(customer: Customer, fact: Fact, before: Book, clock: int) -> Life | None:
-    """Take the lifecycle through a late fact: undo the last change, or judge at the clock."""
-    life = customer.life
+    """Take the lifecycle through a late fact: undo the last change or not, then judge the clock."""
+    life, own = customer.life, None
     if life is not None and may_undo(life, fact):
-        ended = relive(customer, life, before, fact.ts, clock)
-        if ended is not None:
-            if ended.segment == life.segment:
-                return ended
-            return replace(ended, since=clock, by_time=False, cause="correction", before=life)
-    now = judge_at_clock(customer, life, fact, before, clock)
-    return now if now is None else step(life, now, clock, "correction", by_time=False)
+        own = relive(customer, life, before, fact.ts, clock)
+    if own is None:
+        own = take_at_clock(customer, life, fact, before, clock)
+    if own is None:
+        return None
+    now = customer.rules.lifecycle.by_time(own, customer.book, clock, len(customer.facts))
+    if life is not None and life.segment == own.segment == now.segment:
+        return now
+    by_time = life is not None and own.segment == life.segment
+    return replace(now, since=clock, by_time=by_time, cause="correction", before=own)
 
 
 def may_undo(life: Life, fact: Fact) -> bool:
@@ -165,20 +172,18 @@ def relive(customer: Customer, life: Life, before: Book, at: int, clock: int) ->
     return None if same else now
 
 
-def judge_at_clock(
+def take_at_clock(
     customer: Customer, life: Life | None, fact: Fact, before: Book, clock: int
 ) -> Life | None:
-    """Judge a late fact at the clock, the latched segments as they are told to be treated."""
+    """Take a late fact at the clock, the latched segments as they are told to be treated."""
     lifecycle, book, place = customer.rules.lifecycle, customer.book, len(customer.facts)
     if life is not None and life.segment in LATCHED and fact.kind == ORDER:
         silent, _, _ = lifecycle.figures(book)
-        own = lifecycle.after_fact(life, customer.facts, before, book, clock)
-        own = own if fact.ts + silent > clock else life
-    elif life is not None and fact.kind == ENGAGEMENT:
-        own = remember_late_engagement(life, fact, place - 1)
-    else:
-        own = lifecycle.after_fact(life, customer.facts, before, book, clock)
-    return own if own is None else lifecycle.by_time(own, book, clock, place)
+        if fact.ts + silent <= clock:
+            return life
+    if life is not None and fact.kind == ENGAGEMENT:
+        return remember_late_engagement(life, fact, place - 1)
+    return lifecycle.after_fact(life, customer.facts, before, book, clock)
 
 
 def remember_late_engagement(life: Life, fact: Fact, arrival: int) -> Life:
