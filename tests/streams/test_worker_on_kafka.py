@@ -165,7 +165,8 @@ async def _worked_and_stopped(bench: Workbench) -> None:
 
 async def test_a_lost_changelog_stops_the_worker_with_state_missing(bench: Workbench):
     await _worked_and_stopped(bench)
-    bench.admin.delete_topics([topics.changelog(APP)])
+    with bench.admin() as admin:
+        admin.delete_topics([topics.changelog(APP)])
     assert await bench.ends(bench.start()) == 1
     assert "state_missing" in bench.log()
 
@@ -173,23 +174,26 @@ async def test_a_lost_changelog_stops_the_worker_with_state_missing(bench: Workb
 async def test_input_deleted_unread_stops_the_worker_with_input_truncated(bench: Workbench):
     await _worked_and_stopped(bench)
     await bench.load(events(4_000, seed=2))
-    bench.admin.delete_records({TopicPartition(INPUTS[1], p): -1 for p in range(4)})
+    with bench.admin() as admin:
+        admin.delete_records({TopicPartition(INPUTS[1], p): -1 for p in range(4)})
     assert await bench.ends(bench.start()) == 1
     assert "input_truncated" in bench.log()
 
 
 async def test_an_input_created_anew_stops_the_worker_with_input_reset(bench: Workbench):
     await _worked_and_stopped(bench)
-    bench.admin.delete_topics([INPUTS[1]])
-    await asyncio.sleep(1)
-    bench.admin.create_topics({INPUTS[1]: {"num_partitions": 4, "replication_factor": 1}})
+    with bench.admin() as admin:
+        admin.delete_topics([INPUTS[1]])
+        await asyncio.sleep(1)
+        admin.create_topics({INPUTS[1]: {"num_partitions": 4, "replication_factor": 1}})
     assert await bench.ends(bench.start()) == 1
     assert "input_reset" in bench.log()
 
 
 async def test_another_partition_count_is_refused_at_start(bench: Workbench):
     await _worked_and_stopped(bench)
-    bench.admin.create_partitions({INPUTS[0]: 6})
+    with bench.admin() as admin:
+        admin.create_partitions({INPUTS[0]: 6})
     await asyncio.sleep(0.5)
     assert await bench.ends(bench.start()) == 1
     assert "PartitionsChanged" in bench.log()

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,29 +85,39 @@ class Workbench:
         self.loaded: dict[str, int] = {}
         self.workers: list[subprocess.Popen[bytes]] = []
         self.env: dict[str, str] = {}
-        self.admin = KafkaAdminClient(bootstrap_servers=kafka)
 
     # ---- topics
+
+    @contextmanager
+    def admin(self) -> Iterator[KafkaAdminClient]:
+        """Give an admin client for as long as it is needed: kept, it would outlive brokers."""
+        client = KafkaAdminClient(bootstrap_servers=self.kafka)
+        try:
+            yield client
+        finally:
+            client.close()
 
     def reset(self) -> None:
         """Begin with empty topics and no group."""
         self.remove()
         settings = load_settings(None, kafka=self.kafka, app=APP, partitions=PARTITIONS)
         names = {*INPUTS, topics.CHANGES, topics.DEAD_LETTERS, topics.changelog(APP)}
-        create(self.admin, [each for each in plan(settings) if each.topic.name in names])
+        with self.admin() as admin:
+            create(admin, [each for each in plan(settings) if each.topic.name in names])
 
     def remove(self) -> None:
         """Delete what `reset` made."""
         names = [*INPUTS, topics.CHANGES, topics.DEAD_LETTERS, topics.changelog(APP)]
-        there = [name for name in names if name in self.admin.list_topics()]
-        if there:
-            self.admin.delete_topics(there)
-        deadline = time.monotonic() + PATIENCE_S
-        while set(names) & set(self.admin.list_topics()):
-            assert time.monotonic() < deadline, "topics were not deleted"
-            time.sleep(0.1)
-        if any(group["group_id"] == APP for group in self.admin.list_groups()):
-            self.admin.delete_groups([APP])
+        with self.admin() as admin:
+            there = [name for name in names if name in admin.list_topics()]
+            if there:
+                admin.delete_topics(there)
+            deadline = time.monotonic() + PATIENCE_S
+            while set(names) & set(admin.list_topics()):
+                assert time.monotonic() < deadline, "topics were not deleted"
+                time.sleep(0.1)
+            if any(group["group_id"] == APP for group in admin.list_groups()):
+                admin.delete_groups([APP])
 
     # ---- loading
 
@@ -191,7 +202,6 @@ class Workbench:
                 worker.kill()
             worker.wait(10)
         self.remove()
-        self.admin.close()
 
     async def ends(self, worker: subprocess.Popen[bytes], within: float = PATIENCE_S) -> int:
         """Wait for a worker to end; return its exit code."""
