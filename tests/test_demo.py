@@ -19,6 +19,7 @@ import sys
 import termios
 import time
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,27 +111,30 @@ def played(
             assert processes_of(folder) == []
 
 
-def read_back(played: Played, topic: str) -> list[Any]:
+@cache
+def read_back(kafka: str, topic: str) -> tuple[Any, ...]:
     """Read a whole topic as somebody else would: another client, read committed, to its end."""
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer = KafkaConsumer(
-        bootstrap_servers=played.kafka,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        consumer_timeout_ms=5_000,
+        bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest"
     )
+    found: list[Any] = []
     try:
         consumer.assign(partitions)
-        return list(consumer)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for records in consumer.poll(200, max_records=10_000).values():
+                found += records
     finally:
         consumer.close()
+    return tuple(found)
 
 
 FIELDS = ("customer_id", "system", "from", "to", "at", "cause", "sequence")
 
 
 def test_the_changes_are_exactly_those_of_the_oracle_each_once(played: Played) -> None:
-    records = read_back(played, CHANGES)
+    records = read_back(played.kafka, CHANGES)
     changes = [json.loads(record.value) for record in records]
     heard = sorted(tuple(str(change[name]) for name in FIELDS) for change in changes)
     expected = sorted(tuple(str(change[name]) for name in FIELDS) for change in played.oracle)
@@ -143,7 +147,7 @@ def test_each_customers_changes_stand_in_one_partition_in_order_without_gaps(
     played: Played,
 ) -> None:
     sequences, instants, homes = defaultdict(list), defaultdict(list), defaultdict(set)
-    for record in read_back(played, CHANGES):
+    for record in read_back(played.kafka, CHANGES):
         change = json.loads(record.value)
         customer = change["customer_id"]
         assert record.key == customer.encode()
@@ -187,7 +191,7 @@ def test_redis_holds_exactly_the_final_segments_of_all_customers(played: Played)
 
 def test_the_dead_letters_are_exactly_the_rows_without_a_customer(played: Played) -> None:
     guests = [row for row in rows_of(played.shop) if not row["customer_id"]]
-    letters = read_back(played, DEAD_LETTERS)
+    letters = read_back(played.kafka, DEAD_LETTERS)
     refs = Counter(json.loads(letter.value)["event_id"] for letter in letters)
     assert refs == Counter(row["ref"] for row in guests)
     reasons = Counter(str(read_verdict(letter.headers).reason) for letter in letters)
@@ -200,7 +204,7 @@ def test_the_dead_letters_are_exactly_the_rows_without_a_customer(played: Played
 
 def test_everything_was_loaded_guests_included(played: Played) -> None:
     rows = rows_of(played.shop)
-    loaded = len(read_back(played, PURCHASES)) + len(read_back(played, ENGAGEMENTS))
+    loaded = len(read_back(played.kafka, PURCHASES)) + len(read_back(played.kafka, ENGAGEMENTS))
     assert loaded == len(rows) == played.summary["events"]
 
 
