@@ -1,0 +1,78 @@
+"""Both real shops, whole: a replay tells exactly what the oracle tells, line for line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from segmenters.rules import loads
+from streams.history import read_history
+from streams.replay import replay
+from tests.properties.histories import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.history import History
+
+DATA = Path(__file__).parents[1] / "data"
+SHOPS = ("online_retail", "complete_journey")
+VARIANTS = ("default", "orders", "cadence", "london")
+COLUMNS = ("customer_id", "system", "from", "to", "at", "cause", "sequence")
+
+Told = list[tuple[object, ...]]
+
+
+@pytest.fixture(scope="module")
+def oracles(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[tuple[str, str], Future[Told]]]:
+    """Let the oracle read every shop under every variant, a process for each, beside the engine."""
+    folder = tmp_path_factory.mktemp("oracles")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            (shop, variant): pool.submit(ask_oracle, shop, variant, folder)
+            for shop in SHOPS
+            for variant in VARIANTS
+        }
+
+
+def ask_oracle(shop: str, variant: str, folder: Path) -> Told:
+    rules, out = folder / f"{shop}-{variant}.toml", folder / f"{shop}-{variant}.json"
+    rules.write_text(RULES[variant], encoding="utf-8")
+    events = DATA / shop / "events.csv.gz"
+    command = [sys.executable, "-m", "tests.oracle_on_file", str(rules), str(events), str(out)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[1])
+    changes = msgspec.json.decode(out.read_bytes())
+    return [tuple(change[name] for name in COLUMNS) for change in changes]
+
+
+@pytest.fixture(scope="module")
+def histories() -> dict[str, History]:
+    rules = loads(RULES["default"])
+    return {shop: read_history([DATA / shop / "events.csv.gz"], rules) for shop in SHOPS}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("shop", SHOPS)
+def test_a_replay_of_a_real_shop_tells_exactly_what_the_oracle_tells(
+    shop: str,
+    variant: str,
+    histories: dict[str, History],
+    oracles: dict[tuple[str, str], Future[Told]],
+) -> None:
+    changes, _ = replay(histories[shop].facts, loads(RULES[variant]))
+    told = [(c.customer_id, c.system, c.from_, c.to, c.at, c.cause, c.sequence) for c in changes]
+    expected = oracles[shop, variant].result()
+    assert len(expected) > 20_000
+    for ours, theirs in zip(told, expected, strict=False):
+        assert ours == theirs
+    assert len(told) == len(expected)
