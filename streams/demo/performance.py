@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from schemas.errors import RewakeError
 from segmenters.rules import load
 from streams.demo.preparation import prepare
-from streams.demo.show import Show
+from streams.demo.show import Show, how_to_look_up, near
 from streams.demo.stage import Stage, ending_in_order
 from streams.demo.steps import Steps
 
@@ -44,19 +44,29 @@ def perform(wishes: Wishes, console: Console) -> Ending:
         When it was told to end before the history did.
     """
     steps = Steps(console)
+    steps.say(f"Rewake demo: {wishes.shop.title}; all files below {near(wishes.folder)}")
     rules = load(wishes.shop.rules)
     with ending_in_order(), Stage(wishes.folder, steps.say, keep=wishes.keep) as stage:
         with steps:
             prepared = prepare(wishes.shop, rules, stage, steps)
         worker = stage.start([*_REWAKE, "worker"], prepared.environ, "worker")
+        if not wishes.watched:
+            steps.say(f"the worker starts and reads; its log: {near(worker.log)}")
         show = Show(wishes, console, rules, prepared, worker)
         try:
             asyncio.run(show.run())
         except KeyboardInterrupt:
             if show.ending is None:
                 raise
-        console.print("stopping …", style="dim")
         if show.ending is None:  # pragma: no cover - it ends, or it raises
             raise RewakeError("expected the demo to come to an end, it did not")
         stage.succeeded()
+        if wishes.keep:
+            servers = near(stage.servers.directory)
+            for line in (
+                "The servers go on. To ask them:",
+                *how_to_look_up(wishes, show.ending),
+                f"To end them:\n  rewake local down --dir {servers}",
+            ):
+                steps.say(line)
         return show.ending

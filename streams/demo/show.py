@@ -156,7 +156,7 @@ class Show:
                 reached=feed.reached,
                 tally=self._tally,
                 seconds=0.0 if self._began is None else time.monotonic() - self._began,
-                footer=(f"the worker starts; its log: {_near(self._worker.log)}",)
+                footer=(f"the worker starts; its log: {near(self._worker.log)}",)
                 if waiting
                 else (),
             )
@@ -164,15 +164,12 @@ class Show:
 
     def _tell(self, ending: Ending) -> None:
         """Sum up, and say how to go on from here."""
-        customer = ending.answers[0].customer_id if ending.answers else "ID"
-        rewake = _near(Path(sys.executable).with_name("rewake"))
         for line in (
             "",
             *in_words(ending, self._rules),
             "",
             "Worker and servers go on. In another terminal:",
-            f"  source {shlex.quote(_near(self._wishes.folder / ENVIRON))}",
-            f"  {shlex.quote(rewake)} lookup {customer}",
+            *how_to_look_up(self._wishes, ending),
             "Ctrl-C here ends everything.",
         ):
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -196,6 +193,16 @@ class _Nobody:
     def __exit__(self, *_: object) -> None: ...
 
 
-def _near(path: Path) -> str:
+def how_to_look_up(wishes: Wishes, ending: Ending) -> list[str]:
+    """Return the lines that, typed into a shell here, answer for a customer."""
+    customer = ending.answers[0].customer_id if ending.answers else "ID"
+    rewake = shlex.quote(near(Path(sys.executable).with_name("rewake")))
+    return [
+        f"  source {shlex.quote(near(wishes.folder / ENVIRON))}",
+        f"  {rewake} lookup {customer}",
+    ]
+
+
+def near(path: Path) -> str:
     """Write a path as it is typed here: relative where that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)

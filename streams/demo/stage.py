@@ -126,6 +126,7 @@ class Stage:
     def __init__(self, folder: Path, say: Callable[[str], None], *, keep: bool = False) -> None:
         self.folder = folder.resolve()
         self.servers = LocalServers(self.folder / "servers", say)
+        self._say = say
         self._keep = keep
         self._children: list[Child] = []
         self._lock: IO[str] | None = None
@@ -158,11 +159,14 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         """End all that was started; bounded, and not to be interrupted half-way."""
+        keeps = self._keep and self._done
         with _undisturbed():
+            if self._children:
+                self._say("stopping the worker …" if keeps else "stopping worker and servers …")
             for child in reversed(self._children):
                 child.stop()
             self._write_children()
-            if not (self._keep and self._done):
+            if not keeps:
                 self.servers.down()
             if self._lock is not None:
                 self._lock.close()
