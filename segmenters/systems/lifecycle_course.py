@@ -66,7 +66,7 @@ def stage_at(f: Any, p: Any, t: int) -> int:
         return CHURNED if t >= churn_at(f, p, f.e) else SILENT
     if t >= graduation_at(f, p):
         return ACTIVE
-    return int(stage)
+    return NEW if stage < NEW else int(stage)  # orders, yet nothing told: they have just begun
 
 
 @register_jitable
