@@ -112,7 +112,7 @@ class Rounded(Sound, frozen=True, kw_only=True):
     @staticmethod
     def classify(f: Any, p: Any, t: int) -> int:
         # Compiled integers wrap around, interpreted ones grow.
-        return 1 if (f.n + t) * 6_700_000 > 0 else 0
+        return 1 if (t << 40) >> 40 == t else 0
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
