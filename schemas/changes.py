@@ -86,7 +86,7 @@ class Change(Struct, frozen=True, gc=False, rename={"from_": "from"}):
     holdout: Holdout | None = None
 
 
-def change_id(  # noqa: PLR0917 — the six fields in the order of the message
+def change_id(
     customer_id: str, system: str, sequence: int, from_: str | None, to: str, at: Instant
 ) -> str:
     """Digest what makes a change, so that the same change always has the same id.
