@@ -51,11 +51,13 @@ class Metrics:
         self.watermark = gauge("rewake_watermark_seconds", "Clock of a partition.", "partition")
         self.event_lag = gauge("rewake_event_time_lag_seconds", "Wall clock less oldest clock.")
         self.latency = Histogram(
-            "rewake_change_latency_seconds", "From an event's append to its change published.",
+            "rewake_change_latency_seconds",
+            "From the append of a transaction's first event to its changes published.",
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self.lateness = Histogram(
-            "rewake_deadline_lateness_seconds", "From a deadline to its change published.",
+            "rewake_deadline_lateness_seconds",
+            "From the oldest deadline of a transaction to its change published.",
             buckets=(*_SECONDS, 30.0, 60.0, 300.0, 3600.0), registry=registry,
         )  # fmt: skip
         self.overdue = gauge("rewake_deadlines_overdue", "Partitions with deadlines left to fire.")
