@@ -5,6 +5,7 @@ Responsible for one Faust agent per input topic. Must not decode, wait for a lan
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 
@@ -23,6 +24,8 @@ def add_agent(app: Any, topic_name: str) -> None:
                 app.ownership.accept(topic_name, event.value)
             except Exception as error:  # noqa: BLE001 - whatever it is: stop, acknowledge nothing
                 app.fail(error)
+            # A queue that is not empty does not let others run: partitions have work to do, too.
+            await asyncio.sleep(0)
 
     name = f"streams.agents.{topic_name}"
     app.agent(app.topic(topic_name, maxsize=64), name=name)(deliver)

@@ -108,7 +108,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         transaction_ms=settings.transaction_timeout,
     )
     cache = ProfileCache(settings.redis) if settings.redis else NoCache()
-    reports = Reports(app.fail, cache, metrics)
+    reports = Reports(app.fail, cache, metrics, judging.rules)
     app.ownership = Ownership(app, plan, reports, cache, _now)
     app.watchdog = Watchdog(app, app.ownership, metrics, settings.stall_timeout / 1000)
     app.at_start += [cache.start, app.watchdog.start]

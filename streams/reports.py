@@ -40,12 +40,17 @@ class Reports:
         Publishes the clock.
     metrics
         Counts.
+    rules
+        Digest of the rules in force.
     """
 
-    def __init__(self, fail: Callable[[Exception], None], cache: Cache, metrics: Metrics) -> None:
+    def __init__(
+        self, fail: Callable[[Exception], None], cache: Cache, metrics: Metrics, rules: str
+    ) -> None:
         self._fail = fail
         self._cache = cache
         self._metrics = metrics
+        self._rules = rules
         self._clocks: dict[int, Instant] = {}
         self._unfinished: set[int] = set()
         self._customers: dict[int, int] = {}
@@ -67,6 +72,14 @@ class Reports:
                 **{topic: at.offset for topic, at in inputs.items()},
             )
             state.restored = 0
+            if state.record is not None and state.record.rules != self._rules:
+                _log.warning(
+                    "rules differ from those in the state: each customer is judged by the new "
+                    "ones from the next event or deadline on",
+                    partition=partition,
+                    before=state.record.rules,
+                    now=self._rules,
+                )
 
     def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
         """Say what was let go."""

@@ -96,9 +96,8 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         ]
         epochs = {tp: self.epochs.get(tp, 0) for tp, _ in asked}
         for tp, _ in asked:
-            state = assignment.state_value(tp)
-            if state is not None:
-                state.lso = None  # tells afterwards whether this fetch was answered
+            # Tells afterwards whether this fetch was answered.
+            assignment.state_value(tp).lso = None
         woke: bool = await super()._proc_fetch_request(assignment, node_id, request)
         if not assignment.active:
             return woke
