@@ -95,6 +95,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     }
     plan = Plan(
         app=settings.app,
+        partitions=cluster.partitions,
         decoders=decoders,
         changelog=topics.changelog(settings.app),
         changes=topics.CHANGES,
@@ -148,9 +149,12 @@ def _faust_app(settings: Settings, partitions: int) -> LaneApp:
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / 6,
         broker_rebalance_timeout=max(10.0, session_s),
+        broker_max_poll_interval=300.0,
         broker_request_timeout=max(30.0, session_s),
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
+        # A changed partition count shows in the metadata only.
+        consumer_metadata_max_age_ms=30_000,
         consumer_group_instance_id=settings.instance or None,
         stream_buffer_maxsize=16,
         stream_recovery_delay=0.0,

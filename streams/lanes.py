@@ -199,7 +199,7 @@ class Lane:
         topic = self._by_name[name]
         if answer.epoch != topic.epoch:
             return
-        if topic.answer is not None and answer.sent < topic.answer.sent:
+        if topic.answer is not None and answer.number < topic.answer.number:
             return
         topic.answer = answer
         if not answer.caught_up:

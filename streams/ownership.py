@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
+from schemas.errors import PartitionsChanged
 from segmenters.instants import NEVER
 from streams.delivery.producer import PartitionProducer
 from streams.effects import Durable, Effects, Target
@@ -40,6 +41,8 @@ class Plan(NamedTuple):
     ----------
     app
         Name of the app: prefix of the transactional ids.
+    partitions
+        Partition count of the inputs.
     decoders
         Input topic → decoder, in rank order.
     changelog, changes, dead_letters
@@ -57,6 +60,7 @@ class Plan(NamedTuple):
     """
 
     app: str
+    partitions: int
     decoders: Mapping[str, Decoder]
     changelog: str
     changes: str
@@ -164,6 +168,7 @@ class Ownership:
         tps = [TP(topic, number) for topic in topics for number in sorted(numbers)]
         if not tps:
             return
+        self.check_counts()
         try:
             logs = await self._logs(tps)
             if this_round != self._round:
@@ -180,6 +185,23 @@ class Ownership:
             for number in sorted(numbers):
                 self._start(number)
             self._listener.taken({n: self._app.ledger.state_of(n) for n in sorted(numbers)})
+
+    def check_counts(self) -> None:
+        """Notice an input whose partition count was changed while the worker runs.
+
+        Raises
+        ------
+        PartitionsChanged
+            At once: keys already go to other partitions than their rows.
+        """
+        for topic in self._plan.decoders:
+            count = self._app.consumer.topic_partitions(topic)
+            if count is not None and count != self._plan.partitions:
+                raise PartitionsChanged(
+                    f"{topic}: expected {self._plan.partitions} partitions, now there are {count}; "
+                    "customers move between partitions when a count changes: start over with a new "
+                    "REWAKE_APP and topics of one count, replaying the inputs"
+                )
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:
         reader = self._app.consumer

@@ -31,12 +31,15 @@ class Answer(NamedTuple):
         Whether that position was both the last stable offset and the high watermark.
     epoch
         Epoch of the topic-partition when it was sent.
+    number
+        Counts the fetches of a process: tells which was sent first also when its clock is set back.
     """
 
     sent: Instant
     end: int
     caught_up: bool
     epoch: int
+    number: int = 0
 
 
 class Position(NamedTuple):

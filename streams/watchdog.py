@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from schemas.errors import Stalled
+from schemas.errors import PartitionsChanged, Stalled
 
 if TYPE_CHECKING:
     from streams.metrics import Metrics
@@ -77,7 +77,7 @@ class Watchdog:
             self._beat = time.monotonic()
             try:
                 await self._look()
-            except Stalled as error:
+            except (Stalled, PartitionsChanged) as error:
                 self._app.fail(error)
                 return
             except (KafkaError, TimeoutError, OSError) as error:
@@ -85,6 +85,7 @@ class Watchdog:
 
     async def _look(self) -> None:
         self._look_at_rebalance()
+        self._ownership.check_counts()
         owned = dict(self._ownership.partitions)
         tps = [TP(name, number) for number, each in owned.items() for name in each.lane.names]
         if not tps or self._app.rebalancing:

@@ -8,6 +8,7 @@ noticing answers without records. Must not decide what a range is good for.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ from faust.types import TP
 from streams.topic_lane import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from aiokafka.consumer.fetcher import PartitionRecords
 
@@ -61,7 +62,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
 
     epochs: dict[Any, int]
     idle: dict[Any, Answer]
-    _sent: dict[Any, tuple[int, int]]
+    _numbers: Iterator[int]
 
     @classmethod
     def adopt(cls, fetcher: Fetcher) -> LeanFetcher:
@@ -73,7 +74,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         fetcher.__class__ = cls
         fetcher.epochs = {}
         fetcher.idle = {}
-        fetcher._sent = {}
+        fetcher._numbers = itertools.count(1)
         return fetcher  # type: ignore[no-any-return]
 
     def seek_in_epoch(self, tp: TP, offset: int, epoch: int) -> None:
@@ -88,7 +89,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         A fetch sent before a seek to the same offset passes aiokafka's own check of the position:
         its result is thrown away here, while the position still stands before it.
         """
-        sent = time.time_ns() // 1_000_000
+        sent, number = time.time_ns() // 1_000_000, next(self._numbers)
         asked = [
             (TopicPartition(topic, number), offset)
             for topic, numbers in request.topics
@@ -110,10 +111,10 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
                 continue
             held = self._records.get(tp)
             if type(held) is FetchResult:
-                held.answer = (sent, epochs[tp], state.lso, state.highwater)
+                held.answer = (sent, epochs[tp], number, state.lso, state.highwater)
             elif held is None:
                 caught_up = offset == state.lso == state.highwater
-                self.idle[tp] = Answer(sent, offset, caught_up, epochs[tp])
+                self.idle[tp] = Answer(sent, offset, caught_up, epochs[tp], number)
         return woke
 
     async def take(
@@ -135,7 +136,12 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         KafkaError
             What the fetch of a wanted topic-partition ended in.
         """
-        deadline = time.monotonic() + timeout
+        # Tells the group's coordinator that somebody reads: without it the group is left after
+        # the maximum poll interval.
+        with self._subscriptions.fetch_context():
+            return await self._take(wanted, time.monotonic() + timeout)
+
+    async def _take(self, wanted: Callable[[], Collection[TP]], deadline: float) -> list[Fetched]:
         while True:
             if self._closed:
                 raise ConsumerStoppedError
@@ -196,8 +202,8 @@ def read_result(result: FetchResult) -> Fetched | None:
     result._partition_records = None
     if end == begin:
         return None
-    sent, epoch, stable, high = result.answer
-    answer = Answer(sent, end, end == stable == high, epoch)
+    sent, epoch, number, stable, high = result.answer
+    answer = Answer(sent, end, end == stable == high, epoch, number)
     return Fetched(TP(tp.topic, tp.partition), records, begin, end, answer)
 
 

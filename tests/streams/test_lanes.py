@@ -169,6 +169,22 @@ def test_after_a_seek_a_topic_counts_as_behind_until_a_fetch_of_the_new_epoch_an
     assert order(lane.cut(100)) == [(A, 0)]
 
 
+def test_an_answer_that_overtook_a_later_one_does_not_count():
+    lane = lane_at()
+    lane.answered(B, Answer(100, 0, True, 2, number=8))
+    lane.answered(B, Answer(900, 0, False, 2, number=7))
+    bring(lane, A, {0: 7}, 0, 1)
+    assert order(lane.cut(100)) == [(A, 0)]
+
+
+def test_a_wall_clock_set_back_does_not_stop_answers_from_counting():
+    lane = lane_at()
+    lane.answered(B, Answer(9_000, 0, False, 2, number=1))
+    lane.answered(B, Answer(1_000, 0, True, 2, number=2))
+    bring(lane, A, {0: 7}, 0, 1)
+    assert order(lane.cut(100)) == [(A, 0)]
+
+
 def test_an_open_transaction_of_a_producer_holds_the_merge():
     lane = lane_at()
     proof(lane, B, 0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
-from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -65,7 +67,7 @@ def result(
     records = MemoryRecords(b"".join(parts))
     parsed = PartitionRecords(TP, records, aborted, position, None, None, True, READ_COMMITTED)
     made = FetchResult(TP, assignment=assignment, partition_records=parsed, backoff=0)
-    made.answer = (77, 3, high if stable is None else stable, high)
+    made.answer = (77, 3, 5, high if stable is None else stable, high)
     return made
 
 
@@ -173,14 +175,11 @@ def fetcher_at(position: int) -> tuple[LeanFetcher, Client, Assignment]:
     fetcher._key_deserializer = fetcher._value_deserializer = None
     fetcher._check_crcs, fetcher._isolation_level, fetcher._prefetch_backoff = True, 1, 0
     fetcher._wait_consume_future = None
-    fetcher.epochs, fetcher.idle = {}, {}
-    assignment = Assignment([TP])
+    fetcher.epochs, fetcher.idle, fetcher._numbers = {}, {}, itertools.count(1)
+    fetcher._subscriptions = subscriptions = SubscriptionState()
+    subscriptions.assign_from_user([TP])
+    assignment = subscriptions.subscription.assignment
     assignment.state_value(TP).seek(position)
-    fetcher._subscriptions = SimpleNamespace(
-        is_assigned=lambda tp: tp == TP,
-        reassignment_in_progress=False,
-        seek=lambda tp, offset: assignment.state_value(tp).seek(offset),
-    )
     fetcher._closed, fetcher._loop = False, asyncio.get_running_loop()
     return fetcher, client, assignment
 
@@ -258,3 +257,25 @@ async def test_a_waiting_take_looks_again_when_it_is_woken():
     fetcher.wake()
     async with asyncio.timeout(1):
         assert len(await taking) == 1
+
+
+async def test_taking_tells_the_group_that_somebody_reads():
+    fetcher, _, _ = fetcher_at(5)
+    subscriptions = fetcher._subscriptions
+    subscriptions._last_fetch_ended = time.monotonic() - 10_000
+    taking = asyncio.create_task(fetcher.take(list, 0.02))
+    await asyncio.sleep(0.01)
+    assert subscriptions.fetcher_idle_time == 0
+    await taking
+    assert subscriptions.fetcher_idle_time < 1
+
+
+async def test_later_fetches_have_greater_numbers():
+    fetcher, client, assignment = fetcher_at(5)
+    task = await ask(fetcher, assignment)
+    client.answer.set_result(response(b"", 5, 5))
+    await task
+    first = fetcher.idle[TP].number
+    await ask(fetcher, assignment)
+    await asyncio.sleep(0)
+    assert fetcher.idle[TP].number > first
