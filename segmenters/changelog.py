@@ -62,10 +62,13 @@ def write_rows(
         i = who[k]
         a = offsets[k]
         b = a + HEAD_BYTES
+        first = rows[i].head
+        rows[i].head = END  # where tiles lie in the pool is no part of what is known
         for j in range(size):
             buffer[b + j] = row_bytes[i, j]
+        rows[i].head = first
         w = (b + size) // 8
-        j = rows[i].head
+        j = first
         while j != END:
             words[w] = pool[j].spend
             words[w + 1] = (np.int64(pool[j].orders) << 32) | (np.int64(pool[j].day) & 0xFFFFFFFF)

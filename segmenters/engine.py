@@ -186,7 +186,7 @@ class Engine:
         Parameters
         ----------
         clock
-            The instant up to which the partition's facts are complete.
+            The instant up to which the partition's facts are complete; it never goes back.
         inclusive
             Also fire deadlines that fall on ``clock``: the end of a replay.
         limit
@@ -195,6 +195,7 @@ class Engine:
         outcome = Outcome(self, None)
         ledger = self.ledger
         known = len(ledger)
+        clock = max(clock, self.clock)
         dues = ledger.dues[:known]
         who = np.flatnonzero(dues <= clock if inclusive else dues < clock)
         outcome.more = len(who) > limit
@@ -213,7 +214,7 @@ class Engine:
             parts.append(self._out[: count[_TOLD]].copy())
         self._finish(outcome, parts, dirty[: count[_DIRTY]])
         if not outcome.more:
-            self.clock = max(self.clock, clock)
+            self.clock = clock
             self._freshen(outcome, clock)
         return outcome
 

@@ -16,6 +16,7 @@ import inspect
 import os
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -141,6 +142,7 @@ def _contributing(bodies: list[Any]) -> list[str]:
     return parts
 
 
+@cache
 def _source(body: Any) -> str:
     try:
         return inspect.getsource(body)

@@ -188,6 +188,12 @@ def take_at_clock(
 
 def remember_late_engagement(life: Life, fact: Fact, arrival: int) -> Life:
     """Let a late engagement count as the one before the silence, never towards a wake-up."""
+    earlier = life.before and outside_wakes(life.before, fact, arrival)
+    return replace(outside_wakes(life, fact, arrival), before=earlier)
+
+
+def outside_wakes(life: Life, fact: Fact, arrival: int) -> Life:
+    """Leave an engagement out of the count, and take it as the last before the silence if it is."""
     life = replace(life, uncounted=life.uncounted | {arrival})
     if life.segment in LATCHED and fact.qualifies and fact.ts < life.silent_since:
         return replace(life, engaged_before=max(fact.ts, life.engaged_before or fact.ts))

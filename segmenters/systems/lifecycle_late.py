@@ -49,7 +49,8 @@ def relive(row: Any, p: Any, deed: Any, clock: int) -> bool:
     row.lifecycle = row.was
     row.entered_at = row.was_at
     row.entered_clocked = row.was_clocked
-    row.quiet_since = row.was_quiet
+    if row.lifecycle != SILENT:  # churned goes on with the silence it came from
+        row.quiet_since = row.was_quiet
     row.by_time = False
     before = row.lifecycle
     take(row, p, deed)
