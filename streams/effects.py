@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from streams.runs import IntArray
 
 ROOM: Final = 40_000
-"""Facts whose effects may wait; more, and the engine is not called until a commit."""
+"""Facts, changes and dead letters that may wait; more, and the engine waits for a commit."""
+
+LETTER_WEIGHT: Final = 1024
+"""Bytes of a dead letter that weigh as much as a fact."""
 
 LETTER_BYTES: Final = 2 * 1024 * 1024 - 4096
 """What a dead letter may take of the 2 MiB of its topic: a record and its batch have frames."""
@@ -79,14 +82,14 @@ class Durable(NamedTuple):
 class _Pending:
     """Effects that wait for the next transaction."""
 
-    __slots__ = ("appended", "changes", "dirty", "facts", "letters", "profile_rows", "touched")
+    __slots__ = ("appended", "changes", "dirty", "letters", "profile_rows", "touched", "weight")
 
     def __init__(self) -> None:
         self.dirty: list[IntArray] = []
         self.profile_rows: list[IntArray] = []
         self.changes: list[tuple[bytes, Change]] = []
         self.letters: list[Letter] = []
-        self.facts = 0
+        self.weight = 0
         self.appended: Instant | None = None
         self.touched = False
 
@@ -156,9 +159,11 @@ class Effects:
             pending.dirty.append(judged.dirty)
         if len(judged.profile_rows):
             pending.profile_rows.append(judged.profile_rows)
-        pending.changes.extend(judged.build_changes(self._now()))
+        changes = judged.build_changes(self._now())
+        pending.changes.extend(changes)
         pending.letters.extend(letters)
-        pending.facts += facts
+        letter_bytes = sum(len(letter.record.value or b"") for letter in letters)
+        pending.weight += facts + len(changes) + len(letters) + letter_bytes // LETTER_WEIGHT
         if appended is not None and pending.appended is None:
             pending.appended = appended
         self.touch()
@@ -166,7 +171,7 @@ class Effects:
     def touch(self) -> None:
         """Have the position record written, whether or not there is more to write."""
         self._pending.touched = True
-        if self._pending.facts >= ROOM:
+        if self._pending.weight >= ROOM:
             self._roomy.clear()
         self._idle.clear()
         self._added.set()

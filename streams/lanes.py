@@ -214,6 +214,22 @@ class Lane:
         topic = self._by_name[name]
         return topic.answer is not None and topic.answer.end > topic.fetched
 
+    def held_by_transaction(self, since: Instant) -> str | None:
+        """Name a topic whose open transaction holds the merge: read to its last stable offset.
+
+        Parameters
+        ----------
+        since
+            Wall clock before which an answer says nothing any more.
+        """
+        for topic in self._topics:
+            answer = topic.answer
+            if answer is None or answer.caught_up or answer.sent < since:
+                continue
+            if answer.end == topic.fetched and not topic.waiting:
+                return topic.name
+        return None
+
     # ---- room
 
     def is_full(self, name: str) -> bool:

@@ -118,6 +118,7 @@ class Ownership:
         self._cache = cache
         self._now = now
         self._round = 0
+        self._opened = 0
         self._producers: dict[int, PartitionProducer] = {}
         self.partitions: dict[int, OwnedPartition] = {}
 
@@ -141,6 +142,7 @@ class Ownership:
             When the broker does not answer in time.
         """
         self._round += 1
+        this_round = self._round
         await self._abandon(list(self._producers))
         if generation != self._app.consumer_generation_id:
             return
@@ -154,6 +156,7 @@ class Ownership:
         for number in numbers:
             self._app.ledger.state_of(number).cached_up_to(cached.get(number, -1))
         await asyncio.gather(*[producer.open() for producer in opening.values()])
+        self._opened = this_round
 
     async def take(self, numbers: Collection[int]) -> None:
         """Check, seek and start the recovered partitions.
@@ -166,8 +169,8 @@ class Ownership:
         this_round = self._round
         topics = list(self._plan.decoders)
         tps = [TP(topic, number) for topic in topics for number in sorted(numbers)]
-        if not tps:
-            return
+        if not tps or self._opened != this_round:
+            return  # a recovery that ends although its partitions have been revoked meanwhile
         self.check_counts()
         try:
             logs = await self._logs(tps)

@@ -147,7 +147,10 @@ class OwnedPartition:
         self._pace = pace
         self._digests = digests
         self._listener = listener
-        self._settled = Reading(started_at)
+        # Nothing is known to be settled before a first tick: the stored clock may have deadlines
+        # below it that a crash left unfired.
+        self._settled = Reading(NEVER)
+        self._applied_since_tick = True
         self._tps = {name: TP(name, number) for name in lane.names}
         self._held: set[str] = set()
         self._missing_since: dict[str, float] = {}
@@ -261,8 +264,10 @@ class OwnedPartition:
                     due = time.monotonic() + (0 if more else self._pace.tick_s)
             if busy:
                 await asyncio.sleep(0)
-            else:
+            elif self.effects.has_room:
                 await self._pause(max(due - time.monotonic(), 0.001))
+            else:  # a commit nudges
+                await self._pause(self._pace.tick_s)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -288,7 +293,7 @@ class OwnedPartition:
         ]
         # No await between the cut, the call and this: a transaction takes all three or none.
         self.effects.add(judged, letters, len(cut.run), _appended(cut.run))
-        self._settled = Reading(self._settled.instant)
+        self._applied_since_tick = True
         self._listener.applied(self.lane, cut, judged, time.perf_counter() - started)
         for topic in [topic for topic in self._held if self.lane.has_room(topic)]:
             self._held.discard(topic)
@@ -299,9 +304,10 @@ class OwnedPartition:
         """Fire what is due; return whether more is."""
         self._learn()
         reading = self._clock.read(self.reading.instant, _now(), self.lane.completeness())
-        if reading == self._settled:
+        if reading == self._settled and not self._applied_since_tick:
             self._rest()
             return False
+        self._applied_since_tick = False
         judged = self.engine.tick(reading.instant, reading.inclusive, self._pace.tick_limit)
         self.reading = reading
         if not judged.more:
@@ -330,7 +336,8 @@ class OwnedPartition:
         """Publish the clock, and have positions that moved alone written now and then."""
         if not self.effects.idle:
             return
-        self._listener.settled(self.number, self._settled.instant)
+        if self._settled.instant > NEVER:
+            self._listener.settled(self.number, self._settled.instant)
         before, written = self._persisted
         if time.monotonic() - written > PERSIST_S:
             now = self._describe_now()

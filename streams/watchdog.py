@@ -25,6 +25,8 @@ _log: Final = structlog.get_logger(__name__)
 
 LOOK_S: Final = 5.0
 ASK_S: Final = 20.0
+ANSWERED_S: Final = 30.0
+"""Seconds for which the answer to a fetch says how its topic stands."""
 BEAT_S: Final = 30.0
 """Seconds after which an event loop that does not run counts as ill."""
 
@@ -94,8 +96,17 @@ class Watchdog:
             ends = await self._app.consumer.log_range(tps)
         now = time.monotonic()
         for tp, (_, end) in ends.items():
-            partition = owned[tp.partition]
-            self._look_at_progress(tp, partition.lane.positions()[tp.topic].offset, end, now)
+            lane = owned[tp.partition].lane
+            applied = lane.positions()[tp.topic].offset
+            holder = lane.held_by_transaction(int((time.time() - ANSWERED_S) * 1000))
+            if holder is not None and applied < end:
+                # Not ours to end, and a restart changes nothing: facts behind it may come first.
+                _log.warning(
+                    "held by an open transaction", topic=tp.topic, partition=tp.partition, of=holder
+                )
+                self._moved[tp] = (applied, now)
+                continue
+            self._look_at_progress(tp, applied, end, now)
         for tp in set(self._moved) - set(tps):
             del self._moved[tp]
         self._publish(ends)

@@ -46,6 +46,8 @@ WRITTEN: Final = 100
 """Profiles one call of the script writes: Redis answers nobody else for about a millisecond."""
 OUTBOX: Final = 20_000
 """Rendered profiles that may wait for Redis; beyond, only their row numbers are kept."""
+POSTS: Final = 1_000
+"""Posts that may wait before those of a clock alone are left out; a later one says more."""
 ANSWER_S: Final = 5.0
 BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0)
 
@@ -63,12 +65,15 @@ class Post(NamedTuple):
         Changelog offset the cache has reached then; None: not yet sure.
     clock
         Clock that may be published then; None: not yet.
+    epoch
+        Epoch of the cache when they were queued: in another, offset and clock vouch for nothing.
     """
 
     partition: int
     profiles: Sequence[Profile]
     offset: int | None
     clock: Instant | None
+    epoch: str | None
 
 
 class _Behind:
@@ -215,10 +220,10 @@ class ProfileCache:
         sure = behind.count == 0
         offset = behind.offset if sure and behind.offset >= 0 else None
         clock = behind.clock if sure and behind.clock > NEVER else None
-        if not profiles and (offset, clock) == behind.posted:
+        if not profiles and ((offset, clock) == behind.posted or len(self._outbox) >= POSTS):
             return
         behind.posted = (offset, clock)
-        self._outbox.append(Post(partition, profiles, offset, clock))
+        self._outbox.append(Post(partition, profiles, offset, clock, self._epoch))
         self._waiting += len(profiles)
         self._empty.clear()
         self._posted.set()
@@ -255,7 +260,7 @@ class ProfileCache:
                 keys=[customer_key(profile.customer_id) for profile in some],
                 args=[MEMBERS_PREFIX, _pack([_parts(profile) for profile in some])],
             )
-        for partition, (offset, clock) in _vouched(batch).items():
+        for partition, (offset, clock) in _vouched(batch, self._epoch).items():
             current = await self._publish(
                 keys=[EPOCH_KEY, CLOCK_KEY, APPLIED_KEY],
                 args=[self._epoch or "", partition, _word(clock), _word(offset)],
@@ -270,11 +275,13 @@ class ProfileCache:
         epoch = await self._open_epoch(keys=[EPOCH_KEY, CLOCK_KEY, APPLIED_KEY], args=[offered])
         if epoch == self._epoch:
             return
-        if self._epoch is not None or epoch == offered:
+        new = self._epoch is not None or epoch == offered
+        if new:
             _log.warning("cache is new", partitions=sorted(self._partitions))
-            for behind in self._partitions.values():
+        for behind in self._partitions.values():
+            if new:
                 behind.add(np.arange(behind.engine.customers))
-                behind.posted = (None, None)
+            behind.posted = (None, None)  # what was queued before vouches for nothing
         self._epoch = epoch
 
     def _failed(self, error: Exception) -> None:
@@ -296,10 +303,14 @@ def _batch(outbox: deque[Post]) -> list[Post]:
     return batch
 
 
-def _vouched(batch: Sequence[Post]) -> dict[int, tuple[int | None, Instant | None]]:
+def _vouched(
+    batch: Sequence[Post], epoch: str | None
+) -> dict[int, tuple[int | None, Instant | None]]:
     """Return, by partition, what holds once all profiles of the batch are written."""
     known: dict[int, tuple[int | None, Instant | None]] = {}
     for post in batch:
+        if post.epoch != epoch:
+            continue
         offset, clock = known.get(post.partition, (None, None))
         known[post.partition] = (_later(offset, post.offset), _later(clock, post.clock))
     return {partition: what for partition, what in known.items() if what != (None, None)}

@@ -179,3 +179,25 @@ async def test_a_call_without_effects_still_moves_the_position(bench: Bench):
     bench.effects.add(Tally(np.empty(0, np.int64)), (), 3)
     await bench.effects.drained()
     assert bench.durable[0].record.inputs["t"].offset == 5
+
+
+async def test_letters_take_room_by_number_and_by_size(bench: Bench):
+    bench.ledger.gate.clear()
+    why = Rejected(Reason.OVERSIZED, "large")
+    large = Letter("t", Record(0, key=b"k", value=bytes(1024 * 1024)), why)
+    bench.apply(letters=[large] * 30)
+    assert bench.effects.has_room
+    bench.apply(letters=[large] * 10)
+    assert not bench.effects.has_room
+    bench.ledger.gate.set()
+    await bench.effects.drained()
+    assert bench.effects.has_room
+
+
+async def test_changes_take_room_though_no_fact_came(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("streams.effects.ROOM", 3)
+    bench.ledger.gate.clear()
+    judged: Any = Tally(dirty=np.empty(0, np.int64), told=[(b"c", None)] * 3)
+    bench.effects.add(judged)
+    assert not bench.effects.has_room
+    bench.task.cancel()

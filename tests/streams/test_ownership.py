@@ -235,3 +235,29 @@ def test_a_count_that_is_not_known_yet_is_no_error(bench: Bench):
     bench.consumer.counts.clear()
     bench.ownership.check_counts()
     assert bench.consumer.topic_partitions(TOPIC) is None
+
+
+async def test_a_recovery_that_ends_after_a_revoke_takes_nothing(bench: Bench):
+    await bench.ownership.open({0}, 1)
+    await bench.ownership.release(1)
+    await bench.ownership.take({0})
+    assert not bench.watcher.takeovers
+    assert not bench.ownership.partitions
+
+
+async def test_a_recovery_that_ends_while_producers_are_opening_takes_nothing(bench: Bench):
+    await bench.ownership.open({0}, 1)
+    opening = asyncio.Event()
+
+    class Slow(Producer):
+        async def open(self) -> None:
+            opening.set()
+            await asyncio.sleep(60)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.ownership.PartitionProducer", Slow)
+        again = asyncio.create_task(bench.ownership.open({0}, 1))
+        await opening.wait()
+    await bench.ownership.take({0})
+    assert not bench.watcher.takeovers
+    again.cancel()

@@ -368,3 +368,12 @@ async def test_the_end_of_time_fires_inclusively_once_and_is_published_after_its
     before = len(bench.engine.ticks)
     await asyncio.sleep(0.1)
     assert len(bench.engine.ticks) == before
+
+
+async def test_a_stored_clock_counts_as_settled_only_after_a_tick():
+    made = Bench({A: 0, B: 0})
+    made.partition.reading = made.partition.reading._replace(instant=FIRST)
+    assert made.partition.describe()[1] == NEVER
+    await eventually(lambda: made.listener.settled_at)
+    assert made.engine.ticks[0][0] >= FIRST
+    await made.partition.quiesce(2)

@@ -13,7 +13,7 @@ from schemas.errors import Stalled
 from segmenters.instants import NEVER
 from streams.lanes import Lane
 from streams.metrics import Metrics
-from streams.topic_lane import Position
+from streams.topic_lane import Answer, Position
 from streams.watchdog import Watchdog
 
 TPS = TP("t", 0)
@@ -106,3 +106,17 @@ def _empty(begin: int, end: int) -> Any:
     from tests.streams.runs import run_of
 
     return run_of({}, begin, end)
+
+
+async def test_a_topic_held_by_an_open_transaction_of_another_is_no_stall(bench: Bench):
+    bench.lane = Lane({"t": Position(40, NEVER), "open": Position(7, NEVER)}, {"t": 0, "open": 0})
+    bench.dog._ownership.partitions[0].lane = bench.lane  # type: ignore[misc]
+    now = time.time_ns() // 1_000_000
+    bench.lane.answered("open", Answer(now, 7, caught_up=False, epoch=0))
+    await bench.dog._look()
+    bench.let_pass(1_000)
+    await bench.dog._look()
+    bench.lane.answered("open", Answer(now - 60_000, 7, caught_up=False, epoch=0, number=1))
+    bench.let_pass(1_000)
+    with pytest.raises(Stalled):
+        await bench.dog._look()

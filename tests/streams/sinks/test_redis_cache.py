@@ -208,3 +208,32 @@ async def test_what_waited_for_redis_is_written_when_it_comes_back(
     assert client.hgetall(CLOCK_KEY) == {"0": "60"}
     client.close()
     await cache.stop()
+
+
+async def test_what_was_queued_before_a_flush_vouches_for_nothing(
+    cache: ProfileCache, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_cache, "RENDERED", 1)  # each post is a pipeline of its own
+    engine = engine_with(2)
+    cache.taken(0, engine, np.empty(0, np.int64))
+    cache.durable(0, [], 1, 1)
+    await written(cache)
+    store.flushdb()
+    cache.durable(0, [profile("c-0", "active", 1)], 10, 100)
+    cache.durable(0, [profile("c-1", "active", 1)], 20, 200)
+    await eventually(lambda: not cache._outbox)
+    assert store.hgetall(CLOCK_KEY) == store.hgetall(APPLIED_KEY) == {}
+    while cache.behind or cache._outbox:
+        cache.settled(0, 200)
+        await asyncio.sleep(0.01)
+    await eventually(lambda: store.hgetall(CLOCK_KEY) == {"0": "200"})
+    assert store.hgetall(APPLIED_KEY) == {"0": "20"}
+
+
+async def test_clocks_alone_do_not_pile_up_while_redis_is_away():
+    away = ProfileCache("redis://127.0.0.1:1/0")
+    away.taken(0, engine_with(0), np.empty(0, np.int64))
+    for clock in range(5_000):
+        away.settled(0, clock)
+    assert len(away._outbox) == redis_cache.POSTS
+    await away._redis.aclose()
