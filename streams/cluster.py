@@ -86,6 +86,7 @@ def _compare(found: Mapping[str, Any], names: Sequence[str], count: int) -> None
     listed = ", ".join(f"{name} {number}" for name, number in counts.items())
     raise PartitionsChanged(
         f"expected the same partition count on every topic, got {listed}; customers move between "
-        "partitions when a count changes: start over with a new REWAKE_APP and topics of one "
+        "partitions when a count changes: start over with a new REWAKE_APP, an empty Redis and "
+        "topics of one "
         "count, replaying the inputs"
     )

@@ -203,7 +203,7 @@ class Ownership:
                 raise PartitionsChanged(
                     f"{topic}: expected {self._plan.partitions} partitions, now there are {count}; "
                     "customers move between partitions when a count changes: start over with a new "
-                    "REWAKE_APP and topics of one count, replaying the inputs"
+                    "REWAKE_APP, an empty Redis and topics of one count, replaying the inputs"
                 )
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:

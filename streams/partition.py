@@ -242,7 +242,7 @@ class OwnedPartition:
             raise ContinuityBroken(
                 f"{where}: expected offset {offset} next, the log starts at {start}: what lies "
                 "between was deleted unread; replay it from a backup, or start over with a new "
-                "REWAKE_APP"
+                "REWAKE_APP and an empty Redis"
             )
         if end < offset:
             raise InputReset(
