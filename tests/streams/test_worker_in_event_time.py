@@ -110,7 +110,7 @@ def _essence(change: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(change[name] for name in names)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_a_history_through_kafka_gives_the_changes_of_the_engine_alone(
     bench: Workbench, redis_url: str
 ):
@@ -131,7 +131,7 @@ async def test_a_history_through_kafka_gives_the_changes_of_the_engine_alone(
         clocks = store.hgetall(CLOCK_KEY)
         return len(clocks) == PARTITIONS and set(clocks.values()) == {str(UNTIL)}
 
-    await until(settled, 120)
+    await until(settled, 300)
     records = await bench.read(topics.CHANGES)
     changes = [json.loads(value) for _, _, value, _ in records]
     assert len(changes) == len({(c["customer_id"], c["sequence"]) for c in changes})

@@ -34,7 +34,7 @@ PARTITIONS = 4
 APP = "counting"
 INPUTS = (topics.PURCHASES, topics.ENGAGEMENTS)
 FIRST_TS = 1_700_000_000_000
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 class Event(NamedTuple):
