@@ -29,7 +29,7 @@ def bench(spare_servers: LocalServers, tmp_path: Path) -> Iterator[Workbench]:
         workbench.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_after_an_outage_of_the_broker_the_state_is_exact(
     bench: Workbench, spare_servers: LocalServers, how: str
@@ -50,7 +50,7 @@ async def test_after_an_outage_of_the_broker_the_state_is_exact(
     await bench.assert_exact()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_worker_that_is_told_to_stop_leaves_in_time_with_the_broker_away(
     bench: Workbench, spare_servers: LocalServers
 ):

@@ -30,7 +30,7 @@ def bench(kafka: str, tmp_path: Path) -> Iterator[Workbench]:
         workbench.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_kills_joins_and_leaves_lose_nothing_and_repeat_nothing(bench: Workbench):
     loading = asyncio.create_task(bench.load(events(300_000, 5_000), per_second=12_000))
     first = bench.start()
@@ -68,7 +68,7 @@ async def _logged(bench: Workbench, number: int, text: str) -> bool:
         ("rejoin all the time", "partitions released"),
     ],
 )
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 async def test_a_fault_in_the_delivery_is_noticed_and_healed(
     bench: Workbench, fault: str, trace: str
 ):
