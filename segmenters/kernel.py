@@ -5,7 +5,8 @@ folder. It must not hold state. ``kernel_template.txt`` has the course of an eve
 file (``Kernel.path``) to follow one.
 
 numba's cache looks at the generated file alone. So the file's name carries a digest of all sources
-that contribute and of the versions of numba and numpy: whatever changes, changes the name.
+that contribute, of the versions of numba and numpy, and of whether bounds are checked: whatever
+changes, changes the name.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _jitable(body: Any) -> Any:
 
 
 def _digest(text: str, systems: Sequence[System]) -> str:
-    parts = [text, numba.__version__, np.__version__]
+    parts = [text, numba.__version__, np.__version__, str(numba.config.BOUNDSCHECK)]
     parts += [inspect.getsource(module) for module in SHARED]
     bodies: list[Any] = []
     for system in systems:

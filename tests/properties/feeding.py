@@ -7,6 +7,7 @@ It judges nothing.
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ from hypothesis import Phase, settings
 
 from segmenters.batch import EventBatch
 from segmenters.engine import Engine, Outcome
-from streams.digests import digests_of
 from tests.oracle import in_output_order
+from tests.properties.histories import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("REWAKE_EXAMPLES", "40"))
 """How many examples a property is tried on; REWAKE_EXAMPLES asks for more."""
+
+PACKS = os.environ.get("REWAKE_PACKS", ",".join(RULES)).split(",")
+"""From which rules of `tests.properties.histories` a property chooses."""
 
 # To explain a failure hypothesis traces every line of a run: minutes, for what shrinking shows too.
 PROPERTY = settings(
@@ -46,11 +50,18 @@ def batch_of(facts: Sequence[Fact]) -> EventBatch:
         [fact.ts for fact in facts],
         [fact.kind for fact in facts],
         [fact.amount for fact in facts],
-        digests_of([fact.order_id or "" for fact in facts]),
-        digests_of([fact.event_id or "" for fact in facts]),
+        [digest(fact.order_id) for fact in facts],
+        [digest(fact.event_id) for fact in facts],
         [fact.qualifies for fact in facts],
         [fact.event_id for fact in facts],
     )
+
+
+def digest(name: str | None) -> int:
+    """Give the 64 bits under which an id is remembered: 0 for none. Any good hash will do."""
+    if name is None:
+        return 0
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def line_of(change: Change) -> Line:
@@ -130,6 +141,10 @@ class Run:
         other.engine = self.engine
         other.recover()
         return other
+
+    def row_of(self, profile: Profile) -> int:
+        """Name the row of a profile's customer."""
+        return self.engine.row_of(profile.customer_id.encode())
 
     def profiles(self) -> list[Profile]:
         """Give the profiles of all customers."""
