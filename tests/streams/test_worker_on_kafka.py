@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
 from schemas import topics
-from tests.streams.workbench import APP, INPUTS, Workbench, events, until
+from streams.partitioner import partitions_of
+from tests.streams.workbench import (
+    APP,
+    FIRST_TS,
+    INPUTS,
+    PARTITIONS,
+    Event,
+    Workbench,
+    events,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,28 +139,60 @@ async def test_a_restart_reads_a_changelog_that_ends_in_markers_and_goes_on(benc
     await bench.assert_exact()
 
 
+def _order(**changes: Any) -> bytes:
+    event = {
+        "event_id": "bad", "customer_id": "c-0", "ts": FIRST_TS, "type": "order", "order_id": "o",
+        "amount": "12.50", "currency": "GBP",
+    } | changes  # fmt: skip
+    return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
+
+
+POISON: list[tuple[str, bytes, bytes | None]] = [
+    ("malformed_json", b"c-0", b"{oops"),
+    ("malformed_json", b"c-0", None),
+    ("malformed_json", b"c-0", _order().replace(b'"12.50"', b"NaN")),
+    ("invalid_value", b"c-0", _order(amount="NaN")),
+    ("invalid_value", b"c-0", _order(amount="-1.00")),
+    ("missing_field", b"c-0", _order(amount=None)),
+    ("wrong_type", b"c-0", _order(order_id=7)),
+    ("wrong_type", b"c-0", b"[1]"),
+    ("unknown_type", b"c-0", _order(type="gift")),
+    ("unknown_currency", b"c-0", _order(currency="XXX")),
+    ("oversized", b"c-0", _order(channel="x" * 1_000_000)),
+    ("implausible_timestamp", b"c-0", _order(ts=FIRST_TS // 1000)),
+    ("future_timestamp", b"c-0", _order(ts=4_102_444_800_000)),
+    ("missing_customer", b"c-0", _order(customer_id="")),
+    ("misrouted", b"", _order()),
+    ("misrouted", b"c-0", _order(customer_id="c-1")),
+]
+
+
 async def test_bad_events_become_dead_letters_with_their_origin_and_the_rest_goes_on(
     bench: Workbench,
 ):
-    good = list(events(2_000))
-    stream = []
-    for index, event in enumerate(good):
+    home = int(partitions_of([b"c-0"], PARTITIONS)[0])
+    stream, poison = [], list(POISON)
+    for index, event in enumerate(events(2_000)):
         stream.append(event)
-        if index % 100 == 7:
-            stream.append(event._replace(key=b"", value=b"{oops"))
+        if index % 100 == 7 and poison:
+            _, key, value = poison.pop()
+            stream.append(Event(topics.PURCHASES, home, key, value))  # type: ignore[arg-type]
     await bench.load(stream)
-    del bench.loaded[""]
+    for _, key, _ in POISON:
+        bench.loaded[key.decode()] -= 1
+    bench.loaded = {customer: count for customer, count in bench.loaded.items() if count}
     bench.start()
     await until(bench.caught_up)
     seen = await bench.assert_exact()
-    assert len(seen.letters) == 20
-    assert {letter["rewake-reason"] for letter in seen.letters} == {"malformed_json"}
+    reasons = [letter["rewake-reason"] for letter in seen.letters]
+    assert sorted(reasons) == sorted(reason for reason, _, _ in POISON)
     origins = {
         (letter["rewake-origin-topic"], letter["rewake-origin-partition"],
          letter["rewake-origin-offset"])
         for letter in seen.letters
     }  # fmt: skip
-    assert len(origins) == 20
+    assert len(origins) == len(POISON)
+    assert {origin[:2] for origin in origins} == {(topics.PURCHASES, str(home))}
 
 
 # ---- loud stops
