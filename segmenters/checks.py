@@ -20,7 +20,7 @@ import numba
 
 from schemas.money import Currencies
 from schemas.vocabulary import MS_PER_DAY
-from segmenters.instants import NEVER
+from segmenters.instants import FAR, NEVER
 from segmenters.kernel_source import feature_names
 from segmenters.layout import compose
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from segmenters.system import System
 
 SAMPLES: Final = 2_000
+PATIENCE: Final = 16
+"""Deadlines at which nothing may change, one after the other: each costs a judgement."""
 _NOW: Final = 16_000 * MS_PER_DAY
 _MONEY: Final = Currencies("GBP", {})
 
@@ -111,6 +113,23 @@ def no_deadline_is_missed(system: System) -> None:
     assert settled, f"{system.key}: expected some drawn customers to be settled, found none"
 
 
+def no_deadline_is_far_too_early(system: System) -> None:
+    """Hold that following deadlines comes to a change, or to an end, within a few of them."""
+    p = system.compiled(_MONEY)
+    for f, t in _drawn(system):
+        code = system.classify(f, p, t)
+        if code != getattr(f, system.key):
+            continue
+        instant, dues = system.deadline(f, p, t), 1
+        while instant < FAR and system.classify(f, p, instant) == code:
+            instant = system.deadline(f, p, instant)
+            dues += 1
+            assert dues <= PATIENCE, (
+                f"{system.key}: expected a change or no deadline after {PATIENCE} of them, got "
+                f"one more at {instant} for {f}"
+            )
+
+
 def compiled_code_answers_as_python_does(system: System) -> None:
     """Hold that both functions mean the same compiled and interpreted."""
     p = system.compiled(_MONEY)
@@ -156,6 +175,7 @@ CHECKS: Final[tuple[Callable[[System], None], ...]] = (
     segments_have_names_in_both_languages,
     every_customer_has_exactly_one_segment,
     no_deadline_is_missed,
+    no_deadline_is_far_too_early,
     compiled_code_answers_as_python_does,
 )
 """All contract checks; call each with a system."""

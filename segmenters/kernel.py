@@ -112,7 +112,7 @@ def _jitable(body: Any) -> Any:
 
 
 def _digest(text: str, systems: Sequence[System]) -> str:
-    parts = [text, numba.__version__, np.__version__, str(numba.config.BOUNDSCHECK)]
+    parts = [text, numba.__version__, np.__version__, str(vars(numba.config).get("BOUNDSCHECK"))]
     parts += [inspect.getsource(module) for module in SHARED]
     bodies: list[Any] = []
     for system in systems:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from segmenters.layout import Layout
 
-SCALAR = 2
-
 
 def template() -> str:
     """Return the text that all kernels share."""
@@ -63,7 +61,7 @@ def feature_names(systems: Sequence[System], layout: Layout) -> list[str]:
         names += [f"F{window}", f"M{window}"]
     names += [system.key for system in systems]
     for system in systems:
-        names += [field[0] for field in system.state if len(field) == SCALAR]
+        names += system.features
     return names
 
 
@@ -107,7 +105,7 @@ def _looked(systems: Sequence[System], layout: Layout) -> list[str]:
         values += [f"f{window}", f"m{window}"]
     values += [f"row.{system.key}" for system in systems]
     for system in systems:
-        values += [f"row.{field[0]}" for field in system.state if len(field) == SCALAR]
+        values += [f"row.{name}" for name in system.features]
     return [f"np.int64({value})," for value in values]
 
 

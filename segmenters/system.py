@@ -38,7 +38,7 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         The segment at instant ``t``, as the index into ``segments``. ``f`` has the features: ``n``
         net orders, ``p0``/``p`` first and last order, ``e`` last qualifying engagement (instants;
         NEVER where there is none), ``F365``/``M365`` orders and spend in minor units for each
-        window of ``windows``, the system's own ``state`` and, under the key of each system, the
+        window of ``windows``, the system's own ``features`` and, under the key of each system, the
         code of its segment: its own is the one before (-1 before the first judgement), those in
         ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
     ``deadline(f, p, t) -> instant``
@@ -94,6 +94,11 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def state(self) -> tuple[tuple[Any, ...], ...]:
         """Row fields of the system's own, as numpy writes fields."""
         return ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Those fields of ``state`` that ``classify``, ``deadline`` and ``looked_at`` read."""
+        return tuple(field[0] for field in self.state if len(field) == 2)
 
     def check(self) -> list[tuple[str, str]]:
         """Return what is wrong between parameters, as (parameter, message).

@@ -206,6 +206,11 @@ class Lifecycle(System, frozen=True, kw_only=True):
             ("was_clocked", "i1"),
         )
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What tells the stages apart; the rest of the state is for facts that come."""
+        return ("silent_after", "churned_after", "quiet_since", "react_at")
+
     def check(self) -> list[tuple[str, str]]:
         """Refuse parameters that contradict each other."""
         return [(name, message) for wrong, name, message in self._contradictions() if wrong]

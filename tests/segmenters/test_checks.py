@@ -108,6 +108,12 @@ class Stuck(Sound, frozen=True, kw_only=True):
         return t
 
 
+class Restless(Sound, frozen=True, kw_only=True):
+    @staticmethod
+    def deadline(f: Any, p: Any, t: int) -> int:
+        return t + 1
+
+
 class Rounded(Sound, frozen=True, kw_only=True):
     @staticmethod
     def classify(f: Any, p: Any, t: int) -> int:
@@ -129,6 +135,7 @@ def test_a_sound_system_passes(check: Callable[[System], None]) -> None:
         (OutOfRange(), checks.every_customer_has_exactly_one_segment),
         (Late(), checks.no_deadline_is_missed),
         (Stuck(), checks.no_deadline_is_missed),
+        (Restless(), checks.no_deadline_is_far_too_early),
         (Rounded(), checks.compiled_code_answers_as_python_does),
     ],
     ids=lambda part: getattr(part, "__name__", type(part).__name__),
