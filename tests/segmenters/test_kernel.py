@@ -1,0 +1,141 @@
+"""A kernel is compiled once for what it is made of, and never mistaken for another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segmenters.kernel import build, cache_folder
+from segmenters.layout import compose
+from segmenters.systems import MonetaryTier, Rfm
+
+ROOT = Path(__file__).parents[2]
+
+HELPER = """
+from numba.extending import register_jitable
+
+LIMIT = {limit}
+
+@register_jitable
+def step(n):
+    return n {sign} {add}
+"""
+SYSTEM = '''
+from typing import Any, ClassVar, NamedTuple
+from segmenters.instants import FAR
+from segmenters.system import Label, System
+from helper import LIMIT, step
+
+class Nothing(NamedTuple):
+    unused: int
+
+class Counted(System, frozen=True, kw_only=True):
+    """Count orders."""
+    key: ClassVar[str] = "counted"
+    number: ClassVar[int] = 900
+    title: ClassVar[Label] = Label("数", "Counted")
+
+    @property
+    def segments(self): return ("few", "many")
+    @property
+    def labels(self): return {{name: Label(name, name) for name in self.segments}}
+    def compiled(self, currencies): return Nothing(0)
+    @staticmethod
+    def looked_at(f, p, t): return {{}}
+    @staticmethod
+    def deadline(f: Any, p: Any, t: int) -> int: return FAR
+    @staticmethod
+    def classify(f: Any, p: Any, t: int) -> int: return 1 if step(f.n) {compare} LIMIT else 0
+
+from segmenters.engine import Engine
+from segmenters.rules import EngineRules, Rules
+engine = Engine(Rules(EngineRules(), {{"counted": Counted()}}, {{}}))
+rows = engine.ledger.rows_of([b"c"])
+engine.ledger.rows[0].n = 1
+engine.ledger.dues[0] = 5  # looking ahead is the quickest part to compile, and it judges
+print(engine.profiles(rows)[0].next["counted"], engine.kernel.path.name)
+'''
+
+
+def start(folder: Path, cache: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"REWAKE_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", "counted.py"]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=-1, stderr=subprocess.STDOUT
+    )
+
+
+def answer(folder: Path, cache: Path) -> list[str]:
+    running = start(folder, cache)
+    told, _ = running.communicate(timeout=150)
+    assert running.returncode == 0, told
+    return told.split()
+
+
+def write(folder: Path, *, limit: int, add: int, sign: str = "+", compare: str = ">=") -> None:
+    (folder / "helper.py").write_text(HELPER.format(limit=limit, sign=sign, add=add))
+    (folder / "counted.py").write_text(SYSTEM.format(compare=compare))
+
+
+@pytest.mark.timeout(600)
+def test_an_edit_in_a_rules_own_source_its_helpers_or_constants_is_not_overlooked(
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "cache"
+    names = set()
+    for edit, expected in (
+        ({"limit": 2, "add": 0}, "few"),
+        ({"limit": 2, "add": 1}, "many"),  # in a helper of another module
+        ({"limit": 3, "add": 1}, "few"),  # a constant of another module
+        ({"limit": 3, "add": 1, "compare": "<"}, "many"),  # in the rule itself
+    ):
+        write(tmp_path, **edit)  # type: ignore[arg-type]
+        segment, name = answer(tmp_path, cache)
+        assert segment == expected, edit
+        names.add(name)
+    assert len(names) == 4
+    assert answer(tmp_path, cache) == [segment, name]
+    assert len(list((cache / "kernels").glob("*.py"))) == 4
+
+
+@pytest.mark.timeout(600)
+def test_processes_that_compile_at_once_all_come_out_right(tmp_path: Path) -> None:
+    write(tmp_path, limit=1, add=0)
+    cache = tmp_path / "cache"
+    running = [start(tmp_path, cache) for _ in range(3)]
+    told = [process.communicate(timeout=300)[0].split() for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], told
+    assert told[0][0] == "many"
+    assert told[0] == told[1] == told[2]
+    assert not list((cache / "kernels").glob("*.tmp"))
+
+
+def test_parameters_are_arguments_and_compile_nothing() -> None:
+    one, other = MonetaryTier(), MonetaryTier(down_ratio="0.5")  # type: ignore[arg-type]
+    assert build([one], compose([one])).module is build([other], compose([other])).module
+
+
+def test_another_set_of_systems_is_another_kernel() -> None:
+    one, two = [MonetaryTier()], [MonetaryTier(), Rfm()]
+    assert build(one, compose(one)).path != build(two, compose(two)).path
+
+
+def test_kernels_are_kept_where_the_operator_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWAKE_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path / "kernels"
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("REWAKE_CACHE_DIR", str(blocked))
+    systems = [Rfm(), MonetaryTier()]
+    assert build(systems, compose(systems)).path.exists()
