@@ -26,6 +26,17 @@ settings.register_profile("thorough", print_blob=True, deadline=None, max_exampl
 settings.load_profile("quick")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that asks for the full lengths."""
+    parser.addoption("--full", action="store_true", help="run long tests at their full length")
+
+
+@pytest.fixture
+def full(pytestconfig: pytest.Config) -> bool:
+    """Say whether long tests are to be run at their full length."""
+    return bool(pytestconfig.getoption("full"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose a seed that can be printed, where none was given."""
     if config.getoption("hypothesis_seed", None) is None:
