@@ -5,7 +5,6 @@ Responsible for wiring only: every part is made here and nothing is decided here
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -110,7 +109,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     )
     cache = ProfileCache(settings.redis) if settings.redis else NoCache()
     reports = Reports(app.fail, cache, metrics, judging.rules)
-    app.ownership = Ownership(app, plan, reports, cache, _now)
+    app.ownership = Ownership(app, plan, reports, cache, app.wall)
     app.watchdog = Watchdog(app, app.ownership, metrics, settings.stall_timeout / 1000)
     app.at_start += [cache.start, app.watchdog.start]
     app.at_end += [app.watchdog.stop, cache.stop]
@@ -176,7 +175,3 @@ def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
             ssl_context=context,
         )
     return None if context is None else SSLCredentials(context=context)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

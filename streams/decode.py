@@ -20,7 +20,7 @@ from schemas.vocabulary import Kind
 from segmenters.instants import NEVER
 from streams.digests import digests_of
 from streams.partitioner import partitions_of
-from streams.runs import Run
+from streams.runs import LOG_APPEND_TIME, Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from schemas.vocabulary import Instant
     from streams.runs import BoolArray, IntArray, Raw
 
-_LOG_APPEND_TIME: Final = 1
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError)
 _NOTHING: Final = Engagement(event_id="-", customer_id="-", ts=EARLIEST, kind="-")
 """Stands in the columns where a record could not be decoded."""
@@ -206,10 +205,10 @@ def _sized(value: bytes | None) -> bytes | None:
 
 def _append_times(records: Sequence[Raw]) -> IntArray:
     """Return the broker's append times; `NEVER` where a record carries its producer's time."""
-    stamped = {r.timestamp_type for r in records} == {_LOG_APPEND_TIME}
+    stamped = {r.timestamp_type for r in records} == {LOG_APPEND_TIME}
     if stamped:
         return np.fromiter([r.timestamp for r in records], np.int64, len(records))
-    times = [r.timestamp if r.timestamp_type == _LOG_APPEND_TIME else NEVER for r in records]
+    times = [r.timestamp if r.timestamp_type == LOG_APPEND_TIME else NEVER for r in records]
     return np.array(times, np.int64)
 
 

@@ -23,15 +23,15 @@ from streams.partition import Listener, OwnedPartition, ack_positions
 from streams.start import InputLog, starting_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from schemas.vocabulary import Instant
     from streams.clock import Clock
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
     from streams.partition import Digests, Pace
     from streams.ports import Cache
     from streams.table import PartitionState
+    from streams.wall import WallClock
 
 
 class Plan(NamedTuple):
@@ -100,8 +100,8 @@ class Ownership:
         Hears of progress.
     cache
         Where profiles go.
-    now
-        Wall clock, ms.
+    wall
+        What time it is.
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class Ownership:
         plan: Plan,
         listener: Watcher,
         cache: Cache,
-        now: Callable[[], Instant],
+        wall: WallClock,
     ) -> None:
         self._app = app
         self._plan = plan
         self._listener = listener
         self._cache = cache
-        self._now = now
+        self._wall = wall
         self._round = 0
         self._opened = 0
         self._producers: dict[int, PartitionProducer] = {}
@@ -148,7 +148,9 @@ class Ownership:
             return
         plan = self._plan
         opening = {
-            number: PartitionProducer(f"{plan.app}-{number}", plan.connection, plan.transaction_ms)
+            number: PartitionProducer(
+                f"{plan.app}-{number}", plan.connection, self._wall, plan.transaction_ms
+            )
             for number in numbers
         }
         self._producers = opening
@@ -235,6 +237,7 @@ class Ownership:
             plan.digests,
             self._listener,
             NEVER if state.record is None else state.record.clock,
+            self._wall,
         )
         return {TP(t, number): (positions[t].offset, epochs[t]) for t in logs}
 
@@ -264,7 +267,7 @@ class Ownership:
                 target,
                 partition.describe,
                 partial(self._cache.render, number),
-                self._now,
+                self._wall.worker,
                 durable,
             )
         )

@@ -20,6 +20,7 @@ from segmenters.instants import NEVER
 from streams.clock import Reading
 from streams.lanes import Letter, Verdict
 from streams.position import FORMAT, InputPosition, PositionRecord
+from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from streams.ports import Judged, PartitionEngine
     from streams.runs import Run
     from streams.topic_lane import Answer
+    from streams.wall import WallClock
 
 PERSIST_S: Final = 10.0
 """Seconds after which a position or clock that moved alone is written, too."""
@@ -121,6 +123,8 @@ class OwnedPartition:
         See there.
     started_at
         The clock the position record carried.
+    wall
+        What time it is.
     """
 
     def __init__(
@@ -135,6 +139,7 @@ class OwnedPartition:
         digests: Digests,
         listener: Listener,
         started_at: Instant,
+        wall: WallClock,
     ) -> None:
         self.number = number
         self.engine = engine
@@ -147,6 +152,8 @@ class OwnedPartition:
         self._pace = pace
         self._digests = digests
         self._listener = listener
+        self._wall = wall
+        self._monotonic = asyncio.get_running_loop().time
         # Nothing is known to be settled before a first tick: the stored clock may have deadlines
         # below it that a crash left unfired.
         self._settled = Reading(NEVER)
@@ -159,13 +166,15 @@ class OwnedPartition:
         self._failed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
-        self._persisted = (self._describe_now(), time.monotonic())
+        self._persisted = (self._describe_now(), self._monotonic())
 
     # ---- life
 
     def start(self, effects: Effects) -> None:
         """Begin to work; chunks may arrive before."""
         self.effects = effects
+        # Its receipt carries the broker's time, without which the clock stands still.
+        effects.touch()
         self._spawn(effects.run())
         self._worker = self._spawn(self._work())
 
@@ -207,11 +216,7 @@ class OwnedPartition:
         behind, before = chunk.begin < lane.fetched(topic), lane.redelivered
         verdict = lane.judge(topic, chunk.begin, chunk.end, chunk.epoch, len(chunk.records))
         if verdict is Verdict.APPEND:
-            horizon = self._clock.horizon(_now())
-            decoder = self._decoders[topic]
-            lane.append(
-                topic, decoder.decode(chunk.records, chunk.begin, chunk.end, self.number, horizon)
-            )
+            lane.append(topic, self._decode(topic, chunk))
             if chunk.answer is not None:
                 lane.answered(topic, chunk.answer)
             if lane.is_full(topic):
@@ -222,6 +227,14 @@ class OwnedPartition:
             self._listener.redelivered(lane.redelivered - before)
         if verdict is Verdict.HOLE or (behind and verdict is not Verdict.STALE):
             self._heal(topic, verdict)
+
+    def _decode(self, topic: str, chunk: Chunk) -> Run:
+        last = chunk.records[-1] if chunk.records else None
+        if last is not None and last.timestamp_type == LOG_APPEND_TIME:
+            self._wall.witness(last.timestamp)
+        horizon = self._clock.horizon(self._wall.latest())
+        decoder = self._decoders[topic]
+        return decoder.decode(chunk.records, chunk.begin, chunk.end, self.number, horizon)
 
     def _heal(self, topic: str, verdict: Verdict) -> None:
         """Let nothing count that was fetched so far, and seek back to the lane's position."""
@@ -258,14 +271,14 @@ class OwnedPartition:
             busy = False
             if self.effects.has_room:
                 busy = self._apply_next()
-                if time.monotonic() >= due:
+                if self._monotonic() >= due:
                     more = self._tick()
                     busy = busy or more
-                    due = time.monotonic() + (0 if more else self._pace.tick_s)
+                    due = self._monotonic() + (0 if more else self._pace.tick_s)
             if busy:
                 await asyncio.sleep(0)
             elif self.effects.has_room:
-                await self._pause(max(due - time.monotonic(), 0.001))
+                await self._pause(max(due - self._monotonic(), 0.001))
             else:  # a commit nudges
                 await self._pause(self._pace.tick_s)
 
@@ -303,7 +316,8 @@ class OwnedPartition:
     def _tick(self) -> bool:
         """Fire what is due; return whether more is."""
         self._learn()
-        reading = self._clock.read(self.reading.instant, _now(), self.lane.completeness())
+        now = self._wall.agreed()
+        reading = self._clock.read(self.reading.instant, now, self.lane.completeness())
         if reading == self._settled and not self._applied_since_tick:
             self._rest()
             return False
@@ -320,7 +334,7 @@ class OwnedPartition:
 
     def _learn(self) -> None:
         """Tell the lane of answers without records, and notice ranges that never arrive."""
-        now = time.monotonic()
+        now = self._monotonic()
         for topic, tp in self._tps.items():
             answer = self._inlet.idle_answer(tp)
             if answer is not None:
@@ -339,11 +353,11 @@ class OwnedPartition:
         if self._settled.instant > NEVER:
             self._listener.settled(self.number, self._settled.instant)
         before, written = self._persisted
-        if time.monotonic() - written > PERSIST_S:
+        if self._monotonic() - written > PERSIST_S:
             now = self._describe_now()
             if now != before:
                 self.effects.touch()
-            self._persisted = (now, time.monotonic())
+            self._persisted = (now, self._monotonic())
 
     # ---- what is known
 
@@ -394,10 +408,6 @@ def _batch(run: Run) -> EventBatch:
 def _appended(run: Run) -> Instant | None:
     first = int(run.appended[0]) if len(run) else NEVER
     return None if first == NEVER else first
-
-
-def _now() -> Instant:
-    return time.time_ns() // 1_000_000
 
 
 def ack_positions(record: PositionRecord, number: int) -> dict[TP, int]:

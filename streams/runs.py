@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
+LOG_APPEND_TIME: Final = 1
+"""Timestamp type of what the broker has stamped itself."""
+
 
 class Raw(Protocol):
     """A Kafka record as the client's C parser yields it."""

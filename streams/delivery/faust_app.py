@@ -20,6 +20,7 @@ from streams.delivery.flow import KeepingFlow
 from streams.delivery.scheduler import ChunkScheduler
 from streams.delivery.topic import ChunkTopic
 from streams.delivery.transport import LaneTransport
+from streams.wall import WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,6 +48,8 @@ class LaneApp(faust.App):
     ----------
     failure : Exception or None
         The first fatal error; nothing is acknowledged after it.
+    wall : WallClock
+        What time it is.
     ownership, ledger, watchdog
         Set by `streams.app`, which wires them.
     at_start, at_end
@@ -62,6 +65,7 @@ class LaneApp(faust.App):
         kwargs.update(Topic=ChunkTopic, ConsumerScheduler=ChunkScheduler)
         super().__init__(*args, **kwargs)
         self.failure: Exception | None = None
+        self.wall = WallClock()
         self._shutdown_s = shutdown_s
         self._ending: threading.Timer | None = None
         self._crashing: asyncio.Task[None] | None = None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aiokafka.consumer.fetcher import PartitionRecords
 
+    from schemas.vocabulary import Instant
     from streams.runs import Raw
 
 
@@ -63,10 +64,11 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
     epochs: dict[Any, int]
     idle: dict[Any, Answer]
     _numbers: Iterator[int]
+    _now: Callable[[], Instant]
 
     @classmethod
-    def adopt(cls, fetcher: Fetcher) -> LeanFetcher:
-        """Make a fetcher lean in place.
+    def adopt(cls, fetcher: Fetcher, now: Callable[[], Instant]) -> LeanFetcher:
+        """Make a fetcher lean in place; ``now`` stamps what it sends.
 
         aiokafka's consumer builds its fetcher in the middle of `start`, from a name of its module;
         giving the built one another class is the only way that leaves other consumers alone.
@@ -75,6 +77,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         fetcher.epochs = {}
         fetcher.idle = {}
         fetcher._numbers = itertools.count(1)
+        fetcher._now = now
         return fetcher  # type: ignore[no-any-return]
 
     def seek_in_epoch(self, tp: TP, offset: int, epoch: int) -> None:
@@ -89,7 +92,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         A fetch sent before a seek to the same offset passes aiokafka's own check of the position:
         its result is thrown away here, while the position still stands before it.
         """
-        sent, number = time.time_ns() // 1_000_000, next(self._numbers)
+        sent, number = self._now(), next(self._numbers)
         asked = [
             (TopicPartition(topic, number), offset)
             for topic, numbers in request.topics

@@ -16,11 +16,15 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import ProducerFailed
 from streams.delivery.metadata import pause_after_failure
+from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka.producer.message_accumulator import BatchBuilder
+
+    from schemas.vocabulary import Instant
+    from streams.wall import WallClock
 
 BATCH_BYTES: Final = 512 * 1024
 COMMIT_SHARE: Final = 0.75
@@ -49,13 +53,20 @@ class PartitionProducer:
         The same for every owner of the partition: opening fences the one before.
     connection
         Keyword arguments of aiokafka's producer that say where and how to connect.
+    wall
+        Hears when the broker appended what was sent.
     timeout_ms
         After this long the broker aborts a transaction nobody ends.
     """
 
     def __init__(
-        self, transactional_id: str, connection: Mapping[str, object], timeout_ms: int = 60_000
+        self,
+        transactional_id: str,
+        connection: Mapping[str, object],
+        wall: WallClock,
+        timeout_ms: int = 60_000,
     ) -> None:
+        self._wall = wall
         self._commit_s = timeout_ms / 1000 * COMMIT_SHARE
         self.transactional_id = transactional_id
         self.abandoned = False
@@ -115,11 +126,16 @@ class PartitionProducer:
                 await self._producer.begin_transaction()
                 sends = [self._send(topic, number, records) for topic, number, records in parts]
                 # With one failed batch aiokafka would commit the rest: await every one first.
-                lasts = await asyncio.gather(*sends)
+                sent = await asyncio.gather(*sends)
                 await self._producer.commit_transaction()
-                return lasts
         except (KafkaError, TimeoutError, AssertionError, OSError) as error:
             raise self._failed("a transaction to be committed", error) from error
+        appended = [time for _, time in sent if time is not None]
+        if appended:
+            self._wall.witness(max(appended))
+        else:
+            self._wall.trust()
+        return [last for last, _ in sent]
 
     async def abandon(self) -> None:
         """Close without flushing: what is not committed is aborted by the next owner's opening."""
@@ -136,15 +152,20 @@ class PartitionProducer:
         except (KafkaError, TimeoutError, OSError):
             return
 
-    async def _send(self, topic: str, partition: int, records: Sequence[Outgoing]) -> int:
-        last = -1
+    async def _send(
+        self, topic: str, partition: int, records: Sequence[Outgoing]
+    ) -> tuple[int, Instant | None]:
+        """Send records; return the last one's offset and, if the broker says, its append time."""
+        last, appended = -1, None
         futures = []
         for batch in self._batches(records):
             future = await self._producer.send_batch(batch, topic, partition=partition)
             futures.append((future, batch.record_count()))
         for future, count in futures:
-            last = (await future).offset + count - 1
-        return last
+            receipt = await future
+            last = receipt.offset + count - 1
+            appended = receipt.timestamp if receipt.timestamp_type == LOG_APPEND_TIME else None
+        return last, appended
 
     def _batches(self, records: Sequence[Outgoing]) -> list[BatchBuilder]:
         if not records:

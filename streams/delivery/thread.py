@@ -31,6 +31,7 @@ class EpochThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with read-committed, whole fetch results and epochs."""
 
     mundane_level = "debug"
+    app: Any
     fetcher: LeanFetcher | None = None
 
     def __post_init__(self) -> None:
@@ -41,7 +42,7 @@ class EpochThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer and make its fetcher lean before anything is assigned."""
         await super().on_start()
-        self.fetcher = LeanFetcher.adopt(self._ensure_consumer()._fetcher)
+        self.fetcher = LeanFetcher.adopt(self._ensure_consumer()._fetcher, self.app.wall.agreed)
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)

@@ -17,6 +17,7 @@ from streams.partition import Digests, Pace
 from streams.position import FORMAT, InputPosition, PositionRecord
 from streams.sinks.no_cache import NoCache
 from streams.table import PartitionState
+from streams.wall import WallClock
 from tests.streams.counting import CountingEngine
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class Producer:
 
     made: list[Producer]
 
-    def __init__(self, transactional_id: str, connection: Mapping[str, object], ms: int) -> None:
+    def __init__(
+        self, transactional_id: str, connection: Mapping[str, object], wall: WallClock, ms: int
+    ) -> None:
+        del wall
         assert connection == {"where": "there"}
         assert ms == 60_000
         self.id = transactional_id
@@ -125,7 +129,7 @@ class Bench:
             digests=Digests("r", "l", {}),
             connection={"where": "there"},
         )
-        self.ownership = Ownership(self.app, plan, self.watcher, NoCache(), lambda: 0)
+        self.ownership = Ownership(self.app, plan, self.watcher, NoCache(), WallClock())
 
     def state_of(self, number: int) -> PartitionState:
         return self.states.setdefault(number, PartitionState(CountingEngine()))

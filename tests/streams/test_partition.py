@@ -20,6 +20,7 @@ from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane, Verdict
 from streams.partition import Digests, OwnedPartition, Pace, ack_positions
 from streams.topic_lane import Answer, Position
+from streams.wall import WallClock
 from tests.streams.counting import CountingEngine
 from tests.streams.runs import Record
 from tests.streams.waiting import eventually
@@ -164,6 +165,7 @@ class Bench:
             Digests("r", "l", {A: "id"}),
             self.listener,
             NEVER,
+            WallClock(),
         )
         self.partition.start(
             Effects(

@@ -176,6 +176,7 @@ def fetcher_at(position: int) -> tuple[LeanFetcher, Client, Assignment]:
     fetcher._check_crcs, fetcher._isolation_level, fetcher._prefetch_backoff = True, 1, 0
     fetcher._wait_consume_future = None
     fetcher.epochs, fetcher.idle, fetcher._numbers = {}, {}, itertools.count(1)
+    fetcher._now = lambda: time.time_ns() // 1_000_000
     fetcher._subscriptions = subscriptions = SubscriptionState()
     subscriptions.assign_from_user([TP])
     assignment = subscriptions.subscription.assignment
