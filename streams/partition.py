@@ -255,7 +255,7 @@ class OwnedPartition:
             raise ContinuityBroken(
                 f"{where}: expected offset {offset} next, the log starts at {start}: what lies "
                 "between was deleted unread; replay it from a backup, or start over with a new "
-                "REWAKE_APP and an empty Redis"
+                "REWAKE_APP"
             )
         if end < offset:
             raise InputReset(
@@ -306,12 +306,21 @@ class OwnedPartition:
         ]
         # No await between the cut, the call and this: a transaction takes all three or none.
         self.effects.add(judged, letters, len(cut.run), _appended(cut.run))
+        self._settle_again(cut.run)
         self._applied_since_tick = True
         self._listener.applied(self.lane, cut, judged, time.perf_counter() - started)
         for topic in [topic for topic in self._held if self.lane.has_room(topic)]:
             self._held.discard(topic)
             self._inlet.release(self._tps[topic])
         return True
+
+    def _settle_again(self, run: Run) -> None:
+        """Fire what facts of before the settled instant have made due: it has been told already."""
+        settled = self._settled
+        if len(run) and int(run.ts.min()) < settled.instant:
+            judged = self.engine.tick(settled.instant, settled.inclusive, self.engine.customers)
+            if len(judged.dirty):
+                self.effects.add(judged)
 
     def _tick(self) -> bool:
         """Fire what is due; return whether more is."""

@@ -379,3 +379,35 @@ async def test_a_stored_clock_counts_as_settled_only_after_a_tick():
     await eventually(lambda: made.listener.settled_at)
     assert made.engine.ticks[0][0] >= FIRST
     await made.partition.quiesce(2)
+
+
+# settled w ……………………………………|
+#   fact ──due──>|            |        told with w only once what came due before w has fired
+async def test_a_clock_is_told_only_with_what_old_facts_have_made_due_before_it():
+    made = Bench({A: 5, B: 5})
+    engine, owing, told = made.engine, [], []
+    apply, tick, describe = engine.apply, engine.tick, made.partition.describe
+
+    def applied(run: Any, clock: int) -> Any:
+        owing.extend((run.ts + 1).tolist())
+        return apply(run, clock)
+
+    def ticked(clock: int, inclusive: bool = False, limit: int = 5_000) -> Any:
+        owing[:] = [due for due in owing if due >= clock]
+        return tick(clock, inclusive, limit)
+
+    def described() -> Any:
+        told.append((describe()[1], min(owing, default=UNTIL)))
+        return describe()
+
+    engine.apply, engine.tick = applied, ticked  # type: ignore[method-assign]
+    made.partition.effects._describe = described
+    await made.run_until_applied()
+    await eventually(lambda: UNTIL in made.listener.settled_at)
+    for _ in range(5):
+        made.log.records[A].append(_record(A, len(made.log.records[A])))
+        await made.run_until_applied()
+        await made.partition.effects.drained()
+    assert len([settled for settled, _ in told if settled == UNTIL]) >= 5
+    assert [pair for pair in told if pair[0] > pair[1]] == []
+    await made.partition.quiesce(2)
