@@ -79,9 +79,10 @@ class Seen(NamedTuple):
 class Workbench:
     """Topics, workers and what came of them."""
 
-    def __init__(self, kafka: str, folder: Path) -> None:
+    def __init__(self, kafka: str, folder: Path, partitions: int = PARTITIONS) -> None:
         self.kafka = kafka
         self.folder = folder
+        self.partitions = partitions
         self.loaded: dict[str, int] = {}
         self.workers: list[subprocess.Popen[bytes]] = []
         self.env: dict[str, str] = {}
@@ -100,7 +101,7 @@ class Workbench:
     def reset(self) -> None:
         """Begin with empty topics and no group."""
         self.remove()
-        settings = load_settings(None, kafka=self.kafka, app=APP, partitions=PARTITIONS)
+        settings = load_settings(None, kafka=self.kafka, app=APP, partitions=self.partitions)
         names = {*INPUTS, topics.CHANGES, topics.DEAD_LETTERS, topics.changelog(APP)}
         with self.admin() as admin:
             create(admin, [each for each in plan(settings) if each.topic.name in names])
@@ -217,7 +218,7 @@ class Workbench:
         )  # fmt: skip
         await consumer.start()
         try:
-            tps = [TopicPartition(name, p) for name in INPUTS for p in range(PARTITIONS)]
+            tps = [TopicPartition(name, p) for name in INPUTS for p in range(self.partitions)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
             committed = [await consumer.committed(tp) or 0 for tp in tps]
@@ -233,7 +234,7 @@ class Workbench:
         )  # fmt: skip
         await consumer.start()
         try:
-            tps = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+            tps = [TopicPartition(topic, p) for p in range(self.partitions)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
             await consumer.seek_to_beginning(*tps)

@@ -1,0 +1,404 @@
+"""Run a shop on real workers: live, exact, whatever is killed meanwhile.
+
+Responsible for the topics, the history and the live events, the workers and who restarts them, for
+waiting, and for the last word, `Shop.assert_exact`. What customers do is made by
+`tests.faults.trade`; what must come of it is said by `tests.faults.exactness`.
+
+A fault test reads like this::
+
+    async def test_a_worker_that_is_killed_loses_nothing(kafka: str, tmp_path: Path, full: bool):
+        async with Shop(kafka, tmp_path, customers=400, rate=80) as shop:
+            shop.start_real(REWAKE_INSTANCE="a")     # ordinary `rewake worker` processes
+            await shop.at_work()                     # history applied, deadlines being fired
+            async with shop.selling():               # events of now, on both topics
+                await asyncio.sleep(3)
+                shop.workers[-1].kill()              # the fault
+                shop.start_real(REWAKE_INSTANCE="a")
+                took = await shop.recovered()        # seconds until all was applied
+            told = await shop.assert_exact()         # stops the workers, reads, compares
+        note("a worker killed", tried=1, recovery_s=took, changes=told.changes)
+
+What it proves: the changes (customer, system, from, to, at, cause, sequence) are the oracle's, each
+once, gap-free, in order, read committed without any deduplication, by a consumer that was there all
+the while; one that reads uncommitted and follows the recipe has the same; rows decoded from the
+changelog equal those of an engine that was given the same facts at once; segments are the oracle's.
+
+How it stays exact: history is appended before the first worker starts (`__aenter__`), and live
+events carry ``ts`` = now and are appended at once. Nothing may be appended later than the grace
+after its ``ts``: `assert_exact` says so when the machine was too slow. So while the broker is away
+nothing may be stamped: ``async with shop.closed():`` around it. `append` adds records that are no
+facts (poison, markers); `sell` adds facts of your own; `repeat` sends some again, as retries do.
+
+A worker that must be restarted by somebody: ``shop.keep(2)`` has two of them restarted whenever
+they end, until `assert_exact`; how they ended is in `ended`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from segmenters.rules import loads
+from streams.settings import load_settings
+from tests.faults.exactness import (
+    compare,
+    differing,
+    essence,
+    expect,
+    restored,
+    states,
+    undisturbed,
+)
+from tests.faults.followers import Changelog, ChangesConsumer
+from tests.faults.trade import Deed, Trade
+from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import AsyncIterator, Iterable
+
+    from tests.oracle_book import Fact
+
+DEFAULT_RULES = Path(__file__).parents[2] / "rules" / "default.toml"
+GRACE_MS = 5_000
+FLUSH_S = 0.05
+_CODE = re.compile(r"stopping +code=(\w+)")
+
+
+class Outcome(NamedTuple):
+    """What a workload came to; no difference was found."""
+
+    facts: int
+    changes: int
+    by_clock: int
+    dropped: int
+
+
+class Shop(Workbench):
+    """Customers, their events, the workers that judge them.
+
+    Parameters
+    ----------
+    kafka
+        Bootstrap address; the topics of the catalogue are made anew.
+    folder
+        For the workers' logs.
+    customers, rate, seed
+        How many, how many events a second, and the seed of it all. Some ten events per customer are
+        plenty: the oracle re-reads all of them at each judgement.
+    span_s
+        Seconds from now on over which the deadlines of the history are spread.
+    partitions
+        Partition count of the topics.
+    rules
+        A rules file; its text goes to the oracle, its path to the workers.
+    env
+        Further settings of all workers, e.g. ``REWAKE_REDIS``. REWAKE_GRACE is 5 s here, so that a
+        busy machine does not make events late.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        folder: Path,
+        *,
+        customers: int = 400,
+        rate: float = 80,
+        seed: int = 1,
+        span_s: float = 40,
+        partitions: int = PARTITIONS,
+        rules: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(kafka, folder, partitions)
+        self.env = {"REWAKE_GRACE": f"{GRACE_MS}ms", **(env or {})}
+        if rules is not None:
+            self.env["REWAKE_RULES"] = str(rules)
+        self.rules = (rules or DEFAULT_RULES).read_text(encoding="utf-8")
+        self.trade = Trade(customers, partitions, seed)
+        self.deeds: list[Deed] = []
+        self.arrived: list[Fact] = []
+        self.changelog = Changelog(kafka, APP, partitions)
+        self.consumers = [
+            ChangesConsumer(kafka, partitions, committed=committed) for committed in (True, False)
+        ]
+        self.ended: list[tuple[int, str]] = []
+        self.worst_delay_ms = 0
+        self._rate, self._span_ms = rate, int(span_s * 1000)
+        self._ts = 0
+        self._open = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Make the topics, append the history, and have the consumers follow."""
+        await asyncio.to_thread(self.reset)
+        self._ts = _now()
+        for consumer in self.consumers:
+            await consumer.start()
+        history = self.trade.history(self._ts + 8_000, self._span_ms)
+        await self.sell(history, late=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave nothing running and no topic."""
+        self._let_go()
+        for consumer in self.consumers:
+            await consumer.stop()
+        await self._close_producer()
+        await asyncio.to_thread(self.close)
+
+    # ---- events
+
+    async def sell(self, deeds: Iterable[Deed], *, late: bool = False) -> None:
+        """Append facts at once, in their order; ``late`` ones may be older than the grace."""
+        deeds = list(deeds)
+        piles: dict[tuple[str, int], list[Event]] = {}
+        for deed in deeds:
+            piles.setdefault(deed.event[:2], []).append(deed.event)
+        self.deeds += deeds
+        self.arrived += [deed.fact for deed in deeds]
+        first = {}
+        for deed in deeds:
+            first.setdefault(deed.event[:2], deed.fact.ts)
+        stamps = await asyncio.gather(*[self._append(*at, pile) for at, pile in piles.items()])
+        if not late:
+            for where, stamp in zip(piles, stamps, strict=True):
+                self.worst_delay_ms = max(self.worst_delay_ms, stamp - first[where])
+
+    async def repeat(self, deeds: Iterable[Deed]) -> None:
+        """Send events once more, as a producer's retry does; an id among the last 8 counts once."""
+        await self.sell(deeds, late=True)
+
+    async def append(self, events: Iterable[Event]) -> None:
+        """Append records that are no facts."""
+        for event in events:
+            await self._append(event.topic, event.partition, [event])
+
+    async def _append(self, topic: str, partition: int, pile: list[Event]) -> int:
+        """Append one batch and return when the broker did so."""
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                bootstrap_servers=self.kafka, enable_idempotence=True, max_batch_size=1 << 19
+            )
+            await self._producer.start()
+        batch = self._producer.create_batch()
+        for event in pile:
+            taken = batch.append(timestamp=None, key=event.key, value=event.value)
+            assert taken is not None, "history has to fit into one batch of each partition"
+        batch.close()
+        sent = await (await self._producer.send_batch(batch, topic, partition=partition))
+        return int(sent.timestamp)
+
+    async def _close_producer(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    @asynccontextmanager
+    async def selling(self) -> AsyncIterator[None]:
+        """Let the customers of now do something all the while."""
+        self._open.set()
+        task = asyncio.create_task(self._sell())
+        try:
+            yield
+        finally:
+            self._open.clear()
+            idle = asyncio.create_task(self._idle.wait())
+            await asyncio.wait([idle, task], return_when=asyncio.FIRST_COMPLETED)
+            idle.cancel()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Stamp no event meanwhile: for the time the broker is away."""
+        was_open = self._open.is_set()
+        self._open.clear()
+        if was_open:
+            await self._idle.wait()
+        await self._close_producer()
+        try:
+            yield
+        finally:
+            if was_open:
+                self._open.set()
+
+    async def _sell(self) -> None:
+        started, sold = time.monotonic(), 0
+        while True:
+            if not self._open.is_set():
+                self._idle.set()
+                await self._open.wait()
+                started, sold = time.monotonic(), 0
+            self._idle.clear()
+            due = int((time.monotonic() - started) * self._rate) - sold
+            if due:
+                sold += due
+                self._ts = max(self._ts, _now())
+                await self.sell([self.trade.next_deed(self._ts) for _ in range(due)])
+            await asyncio.sleep(FLUSH_S)
+
+    # ---- workers
+
+    def keep(self, count: int, *, fault: str = "", **env: str) -> None:
+        """Keep so many workers running: whoever ends is started again, as its supervisor would.
+
+        Each has a name of its own, so that the group takes it back without waiting for the session
+        of its predecessor to end. With ``fault`` they are `tests.faults.faulty_worker`.
+        """
+        for number in range(len(self._keepers), len(self._keepers) + count):
+            own = {"REWAKE_INSTANCE": f"w{number}", **env}
+            self._keepers.append(asyncio.create_task(self._keep(fault, own)))
+
+    async def _keep(self, fault: str, env: dict[str, str]) -> None:
+        while True:
+            worker = self.start_faulty(fault, **env) if fault else self.start_real(**env)
+            number = len(self.workers) - 1
+            await asyncio.to_thread(worker.wait)
+            code = _CODE.search(self.log(number))
+            self.ended.append((worker.returncode, code.group(1) if code else ""))
+
+    def start_faulty(self, fault: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a worker with a fault planted into it; see `tests.faults.faulty_worker`."""
+        command = [sys.executable, "-m", "tests.faults.faulty_worker"]
+        return self.run(command, FAULT=fault, **env)
+
+    def _let_go(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        self._keepers.clear()
+
+    @property
+    def alive(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that run."""
+        return [worker for worker in self.workers if worker.poll() is None]
+
+    def process(self, worker: subprocess.Popen[bytes]) -> psutil.Process:
+        """Give what the machine knows of a worker: CPU times, memory."""
+        return psutil.Process(worker.pid)
+
+    async def stop(self, within: float = 40) -> None:
+        """Tell all workers to stop and wait until they have."""
+        self._let_go()
+        for worker in self.alive:
+            worker.terminate()
+        for worker in self.workers:
+            await self.ends(worker, within)
+
+    # ---- waiting
+
+    async def at_work(self, within: float = 60) -> None:
+        """Wait until the history has been applied."""
+        await until(self.caught_up, within, 0.25)
+
+    async def recovered(self, within: float = 60) -> float:
+        """Wait until what is in the inputs now has been applied; return how long it took."""
+        began, ends = time.monotonic(), await self._input_ends()
+
+        async def reached() -> bool:
+            await self.changelog.read_on()
+            return self._reached(ends)
+
+        await until(reached, within, 0.25)
+        return time.monotonic() - began
+
+    async def caught_up(self) -> bool:
+        """Say whether the committed positions are at the ends of the inputs."""
+        ends = await self._input_ends()
+        await self.changelog.read_on()
+        return self._reached(ends)
+
+    def _reached(self, ends: dict[TopicPartition, int]) -> bool:
+        for tp, end in ends.items():
+            record = self.changelog.records[tp.partition]
+            at = None if record is None else record.inputs.get(tp.topic)
+            if end and (at is None or at.offset < end):
+                return False
+        return True
+
+    async def _input_ends(self) -> dict[TopicPartition, int]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, isolation_level="read_committed"
+        )  # fmt: skip
+        await consumer.start()
+        try:
+            tps = [TopicPartition(name, p) for name in INPUTS for p in range(self.partitions)]
+            consumer.assign(tps)
+            return dict(await consumer.end_offsets(tps))
+        finally:
+            await consumer.stop()
+
+    async def fired(self, due: int, within: float = 60) -> None:
+        """Wait until every deadline before an instant has been fired, and that is committed."""
+
+        async def passed() -> bool:
+            await self.changelog.read_on()
+            records = self.changelog.records
+            return all(record is not None and record.clock >= due for record in records)
+
+        await until(passed, within, 0.25)
+
+    # ---- the last word
+
+    async def assert_exact(self, within: float = 90) -> Outcome:
+        """Wait until all is applied, stop the workers, and compare everything with the oracle."""
+        assert self.worst_delay_ms < self._grace_ms(), (
+            f"an event was appended {self.worst_delay_ms} ms after its ts: the machine was too "
+            "slow for this test to prove anything; raise REWAKE_GRACE"
+        )
+        await until(self.caught_up, within, 0.25)
+        await self.stop()
+        await self.changelog.read_on()
+        for consumer in self.consumers:
+            await consumer.read_to_the_end()
+        return await asyncio.to_thread(self._compare)
+
+    def _grace_ms(self) -> int:
+        return load_settings(None, grace=self.env["REWAKE_GRACE"]).grace
+
+    def _compare(self) -> Outcome:
+        clocks = [0 if record is None else record.clock for record in self.changelog.records]
+        clock_of = {name: clocks[self.trade.home(name)] for name in self.trade.names}
+        expected = expect(self.arrived, self.rules, clock_of)
+        for consumer in self.consumers:
+            told = {c: [essence(x) for x in taken] for c, taken in consumer.told.items()}
+            found = compare(told, expected.changes)
+            who = "read committed" if consumer.committed else "by the recipe"
+            assert not found, f"changes {who} differ from the oracle's: {found}"
+        self._compare_states(clocks, expected.segments)
+        causes = [change[4] for taken in expected.changes.values() for change in taken]
+        by_clock = causes.count("clock")
+        assert by_clock > len(self.trade.dues) // 2, "hardly any deadline was fired"
+        dropped = sum(consumer.dropped for consumer in self.consumers)
+        return Outcome(len(self.arrived), len(causes), by_clock, dropped)
+
+    def _compare_states(self, clocks: list[int], segments: dict[str, dict[str, str]]) -> None:
+        rules = loads(self.rules)
+        wanted = undisturbed(self.deeds, rules, self.partitions, clocks)
+        for number, clock in enumerate(clocks):
+            state = states(restored(self.changelog.rows[number], rules, clock))
+            wrong = differing(state, states(wanted[number]))
+            assert not wrong, f"partition {number}, {len(wrong)} states are wrong: {some(wrong)}"
+            for customer, known in state.items():
+                shown = {name: each.segment for name, each in known["profile"][0].items()}
+                assert shown == segments.get(customer, {}), f"segments of {customer} are wrong"
+
+
+def some(wrong: dict[str, Any]) -> list[Any]:
+    """Show the first few."""
+    return list(wrong.items())[:3]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
