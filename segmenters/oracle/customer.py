@@ -41,14 +41,24 @@ Systems = dict[str, Any]
 
 
 class Rules:
-    """Hold the systems that are enabled, in the order in which they are judged."""
+    """Hold the systems that are enabled, in the order in which they are judged.
 
-    def __init__(self, systems: Mapping[str, Any], timezone: str) -> None:
+    Parameters
+    ----------
+    systems
+        The `[systems]` tables of a rules file, as a plain dict.
+    timezone
+        IANA name of the zone in which days begin.
+    minor
+        How many minor units the base currency's major unit has.
+    """
+
+    def __init__(self, systems: Mapping[str, Any], timezone: str, minor: int = 100) -> None:
         self.calendar = Calendar(timezone)
         self.enabled = [key for key in ("lifecycle", "monetary_tier", "rfm") if key in systems]
         self.lifecycle = Lifecycle(systems.get("lifecycle", {}))
-        self.monetary_tier = MonetaryTier(systems.get("monetary_tier", {}))
-        self.rfm = Rfm(systems.get("rfm", {}))
+        self.monetary_tier = MonetaryTier(systems.get("monetary_tier", {}), minor)
+        self.rfm = Rfm(systems.get("rfm", {}), minor)
 
 
 class Customer:

@@ -255,11 +255,11 @@ class MonetaryTier:
     key = "monetary_tier"
     names = ("none", "small", "medium", "large")
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
+    def __init__(self, table: Mapping[str, Any], minor: int = 100) -> None:
         thresholds = {"large": 10_000, "medium": 1_000} | dict(table.get("thresholds", {}))
         self.bounds = (
-            Decimal(str(thresholds["medium"])) * 100,
-            Decimal(str(thresholds["large"])) * 100,
+            Decimal(str(thresholds["medium"])) * minor,
+            Decimal(str(thresholds["large"])) * minor,
         )
         self.down_ratio = Decimal(str(table.get("down_ratio", "0.9")))
 
@@ -307,11 +307,11 @@ class Rfm:
 
     key = "rfm"
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
+    def __init__(self, table: Mapping[str, Any], minor: int = 100) -> None:
         self.ages = [int(days) * DAY_MS for days in table.get("recency_days", [30, 60, 90, 180])]
         self.frequency = list(table.get("frequency", [12, 6, 3, 2]))
         self.monetary = [
-            Decimal(str(major)) * 100
+            Decimal(str(major)) * minor
             for major in table.get("monetary", [10_000, 3_000, 1_000, 200])
         ]
         self.map = table.get("map", "A")

@@ -1,0 +1,144 @@
+"""Read an event off the wire a second time, into a fact.
+
+Responsible for what an event says: instants, money, kinds. It knows nothing of the product's own
+decoder, and it does not say why something is no event: whoever refused it has said so.
+
+>>> value = b'{"event_id":"e","customer_id":"ada","ts":7,"type":"refund","amount":1.1,'
+>>> fact = read_purchase(value + b'"currency":"EUR"}', Terms("GBP", 2, {"EUR": "0.86"}))
+>>> fact.customer, fact.kind, fact.amount
+('ada', 1, 95)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from segmenters.oracle.book import CANCEL, ENGAGEMENT, EPOCH, ORDER, REFUND, Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = {"order": ORDER, "refund": REFUND, "cancel": CANCEL}
+QUALIFYING = frozenset({
+    "login", "app_open", "product_view", "cart", "search", "email_click", "sms_click",
+    "wechat_reply", "wechat_read", "call_answered", "review", "support_contact",
+})  # fmt: skip
+EXACT = Context(prec=120)
+
+
+class Unreadable(ValueError):  # noqa: N818 - says what it is
+    """Say that a value is no event."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Say what money and engagements count as.
+
+    Parameters
+    ----------
+    currency, exponent
+        The base currency, and how many decimals its minor unit has.
+    rates
+        What one unit of another currency is worth in the base.
+    qualifying
+        Kinds of engagement that count.
+    """
+
+    currency: str = "GBP"
+    exponent: int = 2
+    rates: Mapping[str, str] = field(default_factory=dict)
+    qualifying: frozenset[str] = QUALIFYING
+
+    def minor(self, amount: Any, currency: Any) -> int:
+        """Convert an amount as it stands in JSON to minor units of the base, half to even."""
+        if not isinstance(amount, (str, int, Decimal)) or isinstance(amount, bool):
+            raise Unreadable(f"amount {amount!r}")
+        rate = "1" if currency == self.currency else self.rates.get(currency)
+        if rate is None:
+            raise Unreadable(f"currency {currency!r}")
+        try:
+            major = EXACT.multiply(EXACT.create_decimal(amount), EXACT.create_decimal(rate))
+            minor = int(major.scaleb(self.exponent, EXACT).to_integral_value(ROUND_HALF_EVEN))
+        except (DecimalException, ValueError, OverflowError):
+            raise Unreadable(f"amount {amount!r}") from None
+        if minor < 0:
+            raise Unreadable(f"amount {amount!r}")
+        return minor
+
+
+def read_purchase(value: bytes | None, terms: Terms) -> Fact:
+    """Read an order, a refund or a cancellation.
+
+    Raises
+    ------
+    Unreadable
+        When it is none.
+    """
+    event = parse(value)
+    kind = KINDS.get(text(event, "type"))
+    if kind is None:
+        raise Unreadable(f"type {event['type']!r}")
+    order_id = event.get("order_id") if kind == REFUND else text(event, "order_id")
+    amount = 0 if kind == CANCEL else terms.minor(event.get("amount"), event.get("currency"))
+    return Fact(
+        text(event, "customer_id"), read_ts(event.get("ts")), kind, amount, order_id or None,
+        text(event, "event_id"),
+    )  # fmt: skip
+
+
+def read_engagement(value: bytes | None, terms: Terms) -> Fact:
+    """Read an engagement.
+
+    Raises
+    ------
+    Unreadable
+        When it is none.
+    """
+    event = parse(value)
+    return Fact(
+        text(event, "customer_id"), read_ts(event.get("ts")), ENGAGEMENT,
+        event_id=text(event, "event_id"), qualifies=text(event, "kind") in terms.qualifying,
+    )  # fmt: skip
+
+
+def parse(value: bytes | None) -> dict[str, Any]:
+    """Parse JSON; fractions stay exact."""
+    try:
+        event = json.loads(
+            (value or b"").decode(), parse_float=EXACT.create_decimal, parse_constant=refuse
+        )
+    except (ValueError, DecimalException, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+    if not isinstance(event, dict):
+        raise Unreadable("no object")
+    return event
+
+
+def refuse(constant: str) -> NoReturn:
+    """Refuse what JSON does not have: NaN and the infinities."""
+    raise Unreadable(constant)
+
+
+def text(event: Mapping[str, Any], name: str) -> str:
+    """Read a text that must be there."""
+    found = event.get(name)
+    if not isinstance(found, str) or not found:
+        raise Unreadable(f"{name} {found!r}")
+    return found
+
+
+def read_ts(written: Any) -> int:
+    """Read epoch ms or RFC 3339 with an offset; what is finer than a ms is cut off."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return written
+    if not isinstance(written, str):
+        raise Unreadable(f"ts {written!r}")
+    try:
+        moment = datetime.fromisoformat(written.upper())
+        return (moment - EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, TypeError):  # no instant, or one without an offset
+        raise Unreadable(f"ts {written!r}") from None
