@@ -16,6 +16,7 @@ is raised. Messages say what was expected, what came, and what to do.
     │   ├── ContinuityBroken    continuity_broken: a hole the log cannot fill
     │   ├── PartitionsChanged   partitions_changed: another partition count, live state
     │   ├── LayoutChanged       layout_changed: rows of a layout that cannot be migrated
+    │   ├── RulesChanged        rules_changed: rules the state cannot be brought under
     │   ├── ChangelogCorrupt    changelog_corrupt: a row that cannot be read back
     │   ├── ProducerFailed      producer_failed: outcome of a transaction unknown
     │   └── Stalled             stalled: no progress within the bound
@@ -132,6 +133,12 @@ class LayoutChanged(DeliveryError):
     """Say that stored rows have a layout that cannot be migrated by field name."""
 
     code = "layout_changed"
+
+
+class RulesChanged(DeliveryError):
+    """Say that the state was judged by rules from which these cannot take over."""
+
+    code = "rules_changed"
 
 
 class ChangelogCorrupt(DeliveryError):

@@ -15,6 +15,8 @@ from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 from schemas.errors import RulesError
 
 SHIPPED: Final = ("A", "B", "C")
@@ -35,7 +37,7 @@ class RfmMap(NamedTuple):
 
 
 def read_map(name: str) -> RfmMap:
-    """Return a shipped map (A, B or C) or the one in a file.
+    """Return a shipped map (A, B or C), the one in a file, or the one that ``write_map`` wrote.
 
     Raises
     ------
@@ -50,6 +52,8 @@ def read_map(name: str) -> RfmMap:
     """
     if name in SHIPPED:
         return _shipped(name)
+    if "\n" in name:
+        return parse_map(name, "the map")
     path = Path(name)
     if not path.is_file():
         wanted = "expected A, B, C or the path of a map file"
@@ -100,6 +104,23 @@ def parse_map(text: str, name: str) -> RfmMap:
         raise RulesError("systems.rfm.map", f"{wanted}; {'; '.join(problems)}")
     segments = tuple(table)
     return RfmMap(segments, tuple(segments.index(owners[cell][0]) for cell in cells))
+
+
+def write_map(rfm: RfmMap) -> str:
+    r"""Return a map as TOML text, with every cell by name; ``read_map`` reads it.
+
+    Examples
+    --------
+    >>> read_map(write_map(read_map("B"))) == read_map("B")
+    True
+    """
+    names = ["".join(cell) for cell in product(SCORES, repeat=3)]
+    lines = []
+    for place, segment in enumerate(rfm.segments):
+        own = [name for name, owner in zip(names, rfm.cells, strict=True) if owner == place]
+        name = msgspec.json.encode(segment).decode()  # quoted as TOML quotes, too
+        lines.append(f'{name} = "{" ".join(own)}"\n')
+    return "".join(lines)
 
 
 def _some(cells: list[str]) -> str:

@@ -20,7 +20,7 @@ from schemas.changes import Words
 from schemas.errors import RulesError
 from schemas.money import Currencies
 from schemas.vocabulary import MS_PER_DAY
-from segmenters.rfm_map import read_map
+from segmenters.rfm_map import RfmMap, read_map, write_map
 from segmenters.systems import SYSTEMS, Rfm
 
 if TYPE_CHECKING:
@@ -77,8 +77,10 @@ class Rules:
         What amounts, days, late facts and engagements are judged by.
     plays
         ``system:segment`` or ``system:from>to`` -> suggested strategy.
+    text
+        All of it in one canonical text, which `recall` reads; maps stand in it whole.
     version
-        Digest of all of it; the same rules always have the same version.
+        Digest of the text; the same rules always have the same version.
 
     Examples
     --------
@@ -103,8 +105,12 @@ class Rules:
             "maps": [read_map(system.map) for system in self.systems if isinstance(system, Rfm)],
             "plays": msgspec.to_builtins(self.plays),
         }
-        text = msgspec.json.encode(content, order="sorted")
-        self.version = hashlib.blake2b(text, digest_size=8).hexdigest()
+        self.text = msgspec.json.encode(content, order="sorted").decode()
+
+    @property
+    def version(self) -> str:
+        """Digest of the text."""
+        return version_of(self.text)
 
     def play(self, system: str, before: str | None, after: str) -> Words | None:
         """Return the strategy suggested for a change, the most specific one.
@@ -113,6 +119,11 @@ class Rules:
         'Wake the silent customer'
         """
         return self.plays.get(f"{system}:{before}>{after}") or self.plays.get(f"{system}:{after}")
+
+
+def version_of(text: str) -> str:
+    """Return the version of rules by their canonical text."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _evaluated(system: System) -> tuple[int, int]:
@@ -167,6 +178,33 @@ def loads(text: str, source: str = "<text>") -> Rules:
         return _build(table)
     except RulesError as error:
         raise RulesError(source, str(error)) from error
+
+
+def recall(text: str) -> Rules:
+    """Read rules from their canonical text; they have the version they had.
+
+    Raises
+    ------
+    RulesError
+        When this release cannot read them.
+
+    Examples
+    --------
+    >>> recall(defaults().text).version == defaults().version
+    True
+    """
+    try:
+        content = msgspec.json.decode(text)
+        tables = content["systems"]
+        if "rfm" in tables:
+            # A file may be another one by now: the map of then stands in the text.
+            segments, cells = content["maps"][0]
+            tables["rfm"]["map"] = write_map(RfmMap(tuple(segments), tuple(cells)))
+        rules = _build({name: content[name] for name in ("engine", "systems", "plays")})
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+        raise RulesError("", f"expected rules as a worker records them, got {error!r}") from error
+    rules.text = text
+    return rules
 
 
 def _build(table: dict[str, Any]) -> Rules:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schemas.errors import RulesError
-from segmenters.rules import defaults, load, loads
+from segmenters.rules import defaults, load, loads, recall
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +87,32 @@ def test_the_most_specific_play_is_suggested() -> None:
     assert rules.play("lifecycle", "active", "silent").en == "Slow"  # type: ignore[union-attr]
     assert rules.play("lifecycle", "new", "silent") == defaults().play("lifecycle", "x", "silent")
     assert rules.play("rfm", None, "loyal") is None
+
+
+def test_rules_are_read_back_from_their_canonical_text(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text('"a \\"good\\" one" = "R345 F12345"\nbad = "R12 F12345"', encoding="utf-8")
+    text = (
+        "[engine]\nbusiness_timezone = 'Europe/London'\nrates = { EUR = '0.86' }\n"
+        "[systems.lifecycle]\nnew_days = 7\n[systems.lifecycle.cadence]\nquantile = 80\n"
+        f"[systems.monetary_tier]\ndown_ratio = 0.5\n[systems.rfm]\nmap = '{own}'\n"
+        "[plays]\n'rfm:bad' = { zh = '差', en = 'Bad' }"
+    )
+    rules = loads(text)
+    own.unlink()  # what is recorded needs no file any more
+    again = recall(rules.text)
+    assert (again.version, again.plays) == (rules.version, rules.plays)
+    assert again.systems[:2] == rules.systems[:2]
+    assert again.systems[2].segments == ("none", 'a "good" one', "bad")
+    assert again.engine == rules.engine
+    assert recall(again.text).text == rules.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"systems": {}, "engine": {}, "plays": {}}',
+     defaults().text.replace("new_days", "newer_days")],
+)  # fmt: skip
+def test_a_text_that_is_no_recorded_rules_is_refused(text: str) -> None:
+    with pytest.raises(RulesError):
+        recall(text)
