@@ -79,6 +79,7 @@ class PartitionProducer:
             retry_backoff_ms=20,
             linger_ms=0,
         )
+        self._starting: asyncio.Task[None] | None = None
         pause_after_failure(self._producer.client)
 
     async def open(self) -> None:
@@ -89,11 +90,16 @@ class PartitionProducer:
         Raises
         ------
         ProducerFailed
-            When the broker does not answer in time or refuses.
+            When the broker does not answer in time or refuses, or when it was abandoned meanwhile.
         """
         try:
-            async with asyncio.timeout(OPEN_S):
-                await self._producer.start()
+            if not self.abandoned:
+                self._starting = asyncio.create_task(self._producer.start())
+                async with asyncio.timeout(OPEN_S):
+                    await asyncio.wait([self._starting])
+            if self.abandoned or self._starting is None:
+                raise ConnectionAbortedError("the partition was let go meanwhile")
+            self._starting.result()
         except (KafkaError, TimeoutError, OSError) as error:
             await self.abandon()
             raise self._failed("to open the producer", error) from error
@@ -143,6 +149,9 @@ class PartitionProducer:
             return
         self.abandoned = True
         self._producer._closed = True
+        # aiokafka's start goes on with new connections otherwise, and would fence the next owner.
+        if self._starting is not None:
+            self._starting.cancel()
         sender = self._producer._sender.sender_task
         if sender is not None and not sender.done():
             sender.cancel()
