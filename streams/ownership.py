@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+import structlog
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.errors import PartitionsChanged
+from schemas.errors import PartitionsChanged, ProducerFailed
 from segmenters.instants import NEVER
 from streams.delivery.producer import PartitionProducer
 from streams.effects import Durable, Effects, Target
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from streams.ports import Cache
     from streams.table import PartitionState
     from streams.wall import WallClock
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Plan(NamedTuple):
@@ -155,9 +158,17 @@ class Ownership:
         }
         self._producers = opening
         cached = await self._cache.applied()
+        if this_round != self._round:
+            return  # let go meanwhile: opened now, these producers would fence the next owner
         for number in numbers:
             self._app.ledger.state_of(number).cached_up_to(cached.get(number, -1))
-        await asyncio.gather(*[producer.open() for producer in opening.values()])
+        try:
+            await asyncio.gather(*[producer.open() for producer in opening.values()])
+        except ProducerFailed as error:
+            if this_round == self._round:
+                raise
+            _log.info("let go while producers were opening", error=str(error))
+            return
         self._opened = this_round
 
     async def take(self, numbers: Collection[int]) -> None:
@@ -205,7 +216,7 @@ class Ownership:
                 raise PartitionsChanged(
                     f"{topic}: expected {self._plan.partitions} partitions, now there are {count}; "
                     "customers move between partitions when a count changes: start over with a new "
-                    "REWAKE_APP, an empty Redis and topics of one count, replaying the inputs"
+                    "REWAKE_APP and topics of one count, replaying the inputs"
                 )
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:

@@ -19,6 +19,7 @@ from streams.sinks.no_cache import NoCache
 from streams.table import PartitionState
 from streams.wall import WallClock
 from tests.streams.counting import CountingEngine
+from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +60,7 @@ class Consumer:
         self.seeks: list[Mapping[TP, tuple[int, int]]] = []
         self.counts: dict[str, int] = {TOPIC: 4}
         self.range = (0, 100)
+        self.changelog = (0, 0)
         self.acked: dict[TP, int] = {}
         self._epochs = 0
 
@@ -73,7 +75,7 @@ class Consumer:
         return None
 
     async def log_range(self, tps: Sequence[TP]) -> dict[TP, tuple[int, int]]:
-        return dict.fromkeys(tps, self.range)
+        return {tp: self.range if tp.topic == TOPIC else self.changelog for tp in tps}
 
     async def committed(self, _: TP) -> int | None:
         return None
@@ -265,3 +267,51 @@ async def test_a_recovery_that_ends_while_producers_are_opening_takes_nothing(be
     await bench.ownership.take({0})
     assert not bench.watcher.takeovers
     again.cancel()
+
+
+class Opening(Producer):
+    """A producer whose opening does not end before it is abandoned."""
+
+    async def open(self) -> None:
+        self.opened = True
+        await eventually(lambda: self.abandoned)
+        raise ProducerFailed("expected to open the producer, got its connections closed")
+
+
+async def test_letting_go_while_producers_are_opening_is_no_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("streams.ownership.PartitionProducer", Opening)
+    opening = asyncio.create_task(bench.ownership.open({0, 1}, 1))
+    await eventually(lambda: [producer.opened for producer in Producer.made] == [True, True])
+    await bench.ownership.release(1)
+    await opening
+    await bench.ownership.take({0, 1})
+    assert not bench.watcher.takeovers
+
+
+async def test_a_producer_that_cannot_open_while_it_is_wanted_is_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("streams.ownership.PartitionProducer", Opening)
+    opening = asyncio.create_task(bench.ownership.open({0}, 1))
+    await eventually(lambda: Producer.made)
+    Producer.made[0].abandoned = True
+    with pytest.raises(ProducerFailed):
+        await opening
+
+
+async def test_nothing_is_opened_for_partitions_let_go_while_the_cache_was_asked(bench: Bench):
+    asked = asyncio.Event()
+
+    async def slowly() -> dict[int, int]:
+        asked.set()
+        await asyncio.sleep(0.01)
+        return {}
+
+    bench.ownership._cache.applied = slowly
+    opening = asyncio.create_task(bench.ownership.open({0}, 1))
+    await asked.wait()
+    await bench.ownership.release(1)
+    await opening
+    assert [producer.opened for producer in Producer.made] == [False]
