@@ -17,6 +17,7 @@ from schemas.changes import cloudevent_headers, encode
 from schemas.dead_letters import Origin
 from streams import position
 from streams.delivery.producer import NO_HEADERS
+from streams.inventory import Inventory
 from streams.position import POSITION_KEY
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Effects:
         Wall clock, ms.
     on_durable
         Called after each commit.
+    inventory
+        What the changelog holds already; by default nothing, as of a new partition.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Effects:
         render: Callable[[IntArray], Sequence[Profile]],
         now: Callable[[], Instant],
         on_durable: Callable[[Durable], None],
+        inventory: Inventory | None = None,
     ) -> None:
         self._engine = engine
         self._producer = producer
@@ -132,6 +136,7 @@ class Effects:
         self._render = render
         self._now = now
         self._on_durable = on_durable
+        self._inventory = Inventory() if inventory is None else inventory
         self._pending = _Pending()
         self._added = asyncio.Event()
         self._idle = asyncio.Event()
@@ -216,7 +221,11 @@ class Effects:
         pending, self._pending = self._pending, _Pending()
         rows = _union(pending.dirty)
         record, settled = self._describe()
-        changelog = [(key, value, NO_HEADERS) for key, value in self._engine.dump_rows(rows)]
+        written = self._engine.dump_rows(rows)
+        # Ahead of the commit, which if it fails ends the partition: its state is dropped.
+        self._inventory.write(rows, written)
+        record = position.seal(record, self._inventory)
+        changelog = [(key, value, NO_HEADERS) for key, value in written]
         # Last, so that whoever has read the position has read all rows before it.
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         profiles = self._render(_union(pending.profile_rows))

@@ -187,10 +187,15 @@ class Ownership:
         self.check_counts()
         try:
             logs = await self._logs(tps)
+            own = [TP(self._plan.changelog, number) for number in numbers]
+            changelogs = await self._app.consumer.log_range(own)
             if this_round != self._round:
                 return  # revoked again meanwhile
             seeks: dict[TP, tuple[int, int]] = {}
             for number in sorted(numbers):
+                changelog = TP(self._plan.changelog, number)
+                where = f"{changelog.topic}, partition {number}"
+                self._app.ledger.state_of(number).verify(where, *changelogs[changelog])
                 seeks.update(self._prepare(number, {t: logs[TP(t, number)] for t in topics}))
             await self._app.consumer.seek_to(seeks)
         except IllegalStateError:
@@ -280,6 +285,7 @@ class Ownership:
                 partial(self._cache.render, number),
                 self._wall.worker,
                 durable,
+                self._app.ledger.state_of(number).inventory,
             )
         )
 

@@ -1,17 +1,23 @@
 """Write and read the position record of a partition.
 
-Responsible for the one changelog record that says how far the inputs are contained in the rows.
-Must not decide what to do about a position (see `streams.start`).
+Responsible for the one changelog record that says how far the inputs are contained in the rows,
+and for its seal: the record vouches for itself and for all rows beside it. Must not decide what to
+do about a position (see `streams.start`).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.errors import ChangelogCorrupt
 from schemas.vocabulary import Instant  # noqa: TC001 - msgspec reads the annotations
+from streams.digests import digests_of_bytes
+
+if TYPE_CHECKING:
+    from streams.inventory import Inventory
 
 POSITION_KEY: Final = b"\xffposition"
 """Never valid UTF-8, so never a customer id."""
@@ -49,6 +55,10 @@ class PositionRecord(msgspec.Struct, frozen=True):
         The partition's clock when this was written.
     rules, layout
         Digests of the rules and of the row layout the rows were written under.
+    customers
+        How many rows the changelog holds; None in a record that was not sealed.
+    seal
+        Digest of this record and of all these rows.
 
     Examples
     --------
@@ -62,6 +72,8 @@ class PositionRecord(msgspec.Struct, frozen=True):
     clock: Instant
     rules: str
     layout: str
+    customers: int | None = None
+    seal: int | None = None
 
 
 write = msgspec.json.Encoder().encode
@@ -91,3 +103,49 @@ def read(value: bytes) -> PositionRecord:
             "run the version of rewake that wrote it, or a later one"
         )
     return record
+
+
+def seal(record: PositionRecord, inventory: Inventory) -> PositionRecord:
+    """Let a record vouch for the rows beside it in the changelog, and for itself.
+
+    Parameters
+    ----------
+    record
+        The record.
+    inventory
+        What the changelog holds once the record is written.
+    """
+    open_ = replace(record, customers=inventory.customers, seal=None)
+    whole = write(open_) + inventory.digest.to_bytes(8, "little")
+    return replace(open_, seal=int(digests_of_bytes([whole])[0]))
+
+
+def verify(record: PositionRecord, inventory: Inventory, where: str) -> None:
+    """Compare a record with the rows that were read back beside it.
+
+    Parameters
+    ----------
+    record
+        The last position record read; one without a seal is believed.
+    inventory
+        What was read back.
+    where
+        Names the changelog partition.
+
+    Raises
+    ------
+    ChangelogCorrupt
+        When they are not what was written together.
+    """
+    if record.seal is None or record == seal(record, inventory):
+        return
+    expected, found = record.customers or 0, inventory.customers
+    what = f"{found} rows, of which some are not as they were written"
+    if found != expected:
+        what = f"{found} rows"
+    raise ChangelogCorrupt(
+        f"{where}: expected the {expected} rows its last position record vouches for, got {what}; "
+        "records were deleted from this topic or somebody else wrote to it (its cleanup.policy "
+        "must be `compact` alone): restore the topic from a backup, or start over with a new "
+        "REWAKE_APP and an empty Redis, replaying the inputs"
+    )

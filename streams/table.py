@@ -15,8 +15,9 @@ import structlog
 from faust.tables.table import Table
 from faust.types import TP
 
-from schemas.errors import ChangelogCorrupt, ContinuityBroken
+from schemas.errors import ChangelogCorrupt, ContinuityBroken, LayoutChanged
 from streams import position
+from streams.inventory import Inventory
 from streams.position import POSITION_KEY
 
 if TYPE_CHECKING:
@@ -47,13 +48,15 @@ class PartitionState:
         Last changelog offset whose record is contained; None when nothing was read or written.
     read
         Next changelog offset expected from recovery; None before its first chunk.
+    inventory
+        What the changelog holds of the rows.
     restored, restored_bytes
         Rows taken back and their values' bytes, for the log.
     """
 
     __slots__ = (
-        "_all_uncached", "_cached", "_uncached", "_unwound",
-        "engine", "offset", "read", "record", "restored", "restored_bytes",
+        "_all_uncached", "_begun", "_cached", "_hidden", "_uncached", "_unwound",
+        "engine", "inventory", "offset", "read", "record", "restored", "restored_bytes",
     )  # fmt: skip
 
     def __init__(self, engine: PartitionEngine) -> None:
@@ -61,9 +64,12 @@ class PartitionState:
         self.record: PositionRecord | None = None
         self.offset: int | None = None
         self.read: int | None = None
+        self.inventory = Inventory()
         self.restored = 0
         self.restored_bytes = 0
         self._unwound = False
+        self._begun: int | None = None
+        self._hidden = False
         self._cached = -1
         self._all_uncached = True
         self._uncached: set[bytes] = set()
@@ -87,6 +93,8 @@ class PartitionState:
         ------
         ContinuityBroken
             When changelog offsets are missing in front of it.
+        ChangelogCorrupt, LayoutChanged
+            When it holds what no worker has written, or not one with these rules.
         """
         if self.read is not None and chunk.begin > self.read:
             raise ContinuityBroken(
@@ -96,12 +104,20 @@ class PartitionState:
         records = chunk.records
         if self.read is not None and chunk.begin < self.read:
             records = [record for record in records if record.offset >= (self.read or 0)]
-        self._load([record.key for record in records], [record.value for record in records])
+        try:
+            self._load([record.key for record in records], [record.value for record in records])
+        except (ChangelogCorrupt, LayoutChanged) as error:
+            where = f"{chunk.topic}, partition {chunk.partition}, offsets {chunk.begin}"
+            raise type(error)(f"{where} to {chunk.end - 1}: {error}") from error
         if not self._all_uncached and chunk.end > self._cached:
             fresh = (r.key for r in records if r.offset > self._cached and r.key != POSITION_KEY)
             self._uncached.update(key for key in fresh if key is not None)
+        if self.offset is None:
+            self._begun = chunk.begin
         self.read = max(chunk.end, self.read or 0)
         self.offset = self.read - 1
+        if chunk.answer is not None:
+            self._hidden = not chunk.answer.caught_up
 
     def _load(self, keys: list[bytes | None], values: list[bytes | None]) -> None:
         rows: dict[bytes, bytes] = {}
@@ -114,6 +130,8 @@ class PartitionState:
                 rows[key] = value
         if rows:
             self.engine.load_rows(list(rows), list(rows.values()))
+            numbers = np.array([self.engine.row_of(key) for key in rows], np.int64)
+            self.inventory.write(numbers, list(rows.items()))
             self.restored += len(rows)
             self.restored_bytes += sum(map(len, rows.values()))
             self._unwound = True
@@ -123,6 +141,40 @@ class PartitionState:
         if self._unwound:
             self.engine.wind()
             self._unwound = False
+
+    def verify(self, where: str, start: int, end: int) -> None:
+        """Check, once all is read, that it is all, and what was written.
+
+        Parameters
+        ----------
+        where
+            Names the changelog partition.
+        start, end
+            Its log start and its last stable offset.
+
+        Raises
+        ------
+        ContinuityBroken
+            When a part was not read: thrown away on its way, or hidden by an open transaction (our
+            own were ended before recovery began).
+        ChangelogCorrupt
+            When rows are missing, or not those the position record vouches for.
+        """
+        begun = start if self._begun is None else self._begun
+        upto = start if self.offset is None else self.offset + 1
+        if begun > start or upto < end:
+            raise ContinuityBroken(
+                f"{where}: expected offsets {start} to {end - 1} to be read back, got {begun} to "
+                f"{upto - 1}; restart the worker, it reads the changelog anew"
+            )
+        if self._hidden:
+            raise ContinuityBroken(
+                f"{where}: expected to read the changelog to its end, an open transaction of "
+                "somebody else hides the end; nothing else may write to this topic: end that "
+                "producer, and restart the worker when the broker has aborted its transaction"
+            )
+        if self.record is not None:
+            position.verify(self.record, self.inventory, where)
 
     def _refuse(self, key: bytes | None) -> None:
         what = "a record without a key" if key is None else "a tombstone"
@@ -177,12 +229,20 @@ class LedgerTable(Table[bytes, bytes]):
         return None if found is None else found.offset
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Take chunks read by recovery; never raises."""
+        """Take chunks read by recovery; never raises.
+
+        Faust also hands over, at the next rebalance, what it had buffered at the last one. By then
+        the partition may be somebody else's, or is read anew: such a chunk's epoch has passed.
+        """
         for event in batch:
+            chunk = cast("Chunk", event.value)
+            state = self.states.get(chunk.partition)
             if self.app.failure is not None:
                 return
+            if state is None or chunk.epoch != self.app.consumer.epoch(event.message.tp):
+                continue
             try:
-                self.state_of(event.message.partition).load(cast("Chunk", event.value))
+                state.load(chunk)
             except Exception as error:  # noqa: BLE001 - raised here, it would hang the recovery
                 self.app.fail(error)
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.errors import InputTruncated, PartitionsChanged
+from schemas.errors import ContinuityBroken, InputTruncated, PartitionsChanged, ProducerFailed
 from streams.clock import EventClock
 from streams.ownership import Ownership, Plan
 from streams.partition import Digests, Pace
@@ -167,6 +167,14 @@ async def test_a_check_that_fails_starts_nothing(bench: Bench):
     with pytest.raises(InputTruncated):
         await bench.ownership.take({1})
     assert not bench.consumer.seeks
+    assert not bench.watcher.takeovers
+
+
+async def test_a_changelog_that_was_not_read_to_its_end_starts_nothing(bench: Bench):
+    bench.consumer.changelog = (0, 7)
+    await bench.ownership.open({1}, 1)
+    with pytest.raises(ContinuityBroken, match="cl, partition 1: expected offsets 0 to 6"):
+        await bench.ownership.take({1})
     assert not bench.watcher.takeovers
 
 
