@@ -53,7 +53,7 @@ def test_a_sealed_record_reads_back_and_vouches_for_the_rows_it_was_sealed_with(
     fewer.write(np.array([0]), [(b"a", b"12345678")])
     record = read(write(seal(RECORD, rows)))
     verify(record, rows, "here")
-    with pytest.raises(ChangelogCorrupt, match="here: expected the 2 rows .* got 1 rows"):
+    with pytest.raises(ChangelogCorrupt, match=r"here: expected the 2 rows .* got 1 rows"):
         verify(record, fewer, "here")
 
 
