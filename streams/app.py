@@ -89,7 +89,9 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     """
     app = _faust_app(settings, cluster.partitions)
     decoders = {
-        topic: Decoder(family, cluster.partitions, judging.currencies, judging.qualifying)
+        settings.topic(topic): Decoder(
+            family, cluster.partitions, judging.currencies, judging.qualifying
+        )
         for topic, family in FAMILIES.items()
     }
     plan = Plan(
@@ -97,8 +99,8 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         partitions=cluster.partitions,
         decoders=decoders,
         changelog=topics.changelog(settings.app),
-        changes=topics.CHANGES,
-        dead_letters=topics.DEAD_LETTERS,
+        changes=settings.topic(topics.CHANGES),
+        dead_letters=settings.topic(topics.DEAD_LETTERS),
         dead_partitions=cluster.dead_partitions,
         source=f"/{settings.app}",
         clock=_clock(settings),
@@ -122,7 +124,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         value_type=bytes,
     )
     app.tables.add(app.ledger)
-    for topic in FAMILIES:
+    for topic in decoders:
         add_agent(app, topic)
     return app
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streams.settings import Settings
+    from streams.topics_admin import Difference
 
 
 class Cluster(NamedTuple):
@@ -50,14 +51,15 @@ def inspect(settings: Settings, inputs: Sequence[str]) -> Cluster:
     Raises
     ------
     UsageError
-        When a topic is missing.
+        When a topic is missing, or the broker would delete state.
     PartitionsChanged
         When partition counts differ.
     RewakeError
         When the cluster does not answer.
     """
     changelog = topics.changelog(settings.app)
-    needed = [*inputs, topics.CHANGES, topics.DEAD_LETTERS]
+    changes, dead_letters = map(settings.topic, (topics.CHANGES, topics.DEAD_LETTERS))
+    needed = [*inputs, changes, dead_letters]
     with topics_admin.connect(settings) as admin:
         found = _describe(admin, [*needed, changelog])
         missing = [name for name in needed if name not in found]
@@ -67,16 +69,28 @@ def inspect(settings: Settings, inputs: Sequence[str]) -> Cluster:
                 "run `rewake topics create`"
             )
         count = len(found[inputs[0]]["partitions"])
-        _compare(found, [*inputs, topics.CHANGES, changelog], count)
-        if changelog not in found:
-            own = topics_admin.plan(settings)[-1]
-            topics_admin.create(admin, [replace(own, partitions=count)])
+        _compare(found, [*inputs, changes, changelog], count)
+        own = replace(topics_admin.plan(settings)[-1], partitions=count)
+        if changelog in found:
+            _refuse_deletion(topics_admin.diff(admin, [own]))
+        else:
+            topics_admin.create(admin, [own])
     ids = {name: str(found[name].get("topic_id") or "") for name in inputs}
-    return Cluster(count, len(found[topics.DEAD_LETTERS]["partitions"]), ids)
+    return Cluster(count, len(found[dead_letters]["partitions"]), ids)
 
 
 def _describe(admin: Any, names: list[str]) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in admin.describe_topics(names) if not each["error_code"]}
+
+
+def _refuse_deletion(differences: Sequence[Difference]) -> None:
+    """Refuse a changelog whose old records are deleted: every row has one that is its only one."""
+    for difference in differences:
+        if difference.what == "cleanup.policy":
+            raise UsageError(
+                f"{difference}; with this setting the broker deletes the state of customers who "
+                "have been quiet for long: set it back before the worker starts"
+            )
 
 
 def _compare(found: Mapping[str, Any], names: Sequence[str], count: int) -> None:

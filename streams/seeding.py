@@ -205,6 +205,7 @@ async def load(
         When a topic is missing or Kafka refuses.
     """
     await asyncio.to_thread(_refuse_records, settings)
+    messages = [each._replace(topic=settings.topic(each.topic)) for each in messages]
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
@@ -227,7 +228,8 @@ async def load(
 
 def _refuse_records(settings: Settings) -> None:
     with connect(settings) as admin:
-        topics = {entry["name"]: entry for entry in admin.describe_topics([PURCHASES, ENGAGEMENTS])}
+        inputs = [settings.topic(name) for name in (PURCHASES, ENGAGEMENTS)]
+        topics = {entry["name"]: entry for entry in admin.describe_topics(inputs)}
         for name, entry in topics.items():
             if entry["error_code"]:
                 raise RewakeError(f"expected the topic {name}, found none; `rewake topics create`")

@@ -114,5 +114,6 @@ Span = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(_write_du
 HostPort = Annotated[Address, NoDecode, BeforeValidator(parse_address), PlainSerializer(str)]
 Until = Annotated[Instant, BeforeValidator(_parse_until), PlainSerializer(format_instant)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
 Bootstrap = Annotated[str, AfterValidator(_check_bootstrap)]
 CacheUrl = Annotated[str, AfterValidator(_check_redis)]

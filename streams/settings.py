@@ -18,7 +18,16 @@ from pydantic import ValidationError as PydanticError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import SettingsError
-from streams.setting_values import Address, Bootstrap, CacheUrl, HostPort, Name, Span, Until
+from streams.setting_values import (
+    Address,
+    Bootstrap,
+    CacheUrl,
+    HostPort,
+    Name,
+    Span,
+    TopicPrefix,
+    Until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +58,8 @@ class Settings(BaseSettings):
         URL of the cache, ``rediss://`` for TLS; empty: no cache.
     app
         Consumer group, prefix of the changelog and of the transactional ids.
+    topic_prefix
+        Put in front of every topic's name but the changelog's, which begins with `app`.
     instance
         Name of this worker for static membership; empty: none.
     rules
@@ -94,6 +105,7 @@ class Settings(BaseSettings):
     kafka_ssl_key_password: SecretStr = SecretStr("")
     redis: CacheUrl = "redis://127.0.0.1:6379/0"
     app: Name = "rewake"
+    topic_prefix: TopicPrefix = ""
     instance: Name | Literal[""] = ""
     rules: Path | None = None
     clock: Literal["live", "event"] = "live"
@@ -144,6 +156,17 @@ class Settings(BaseSettings):
         """Let a file named by ``REWAKE_…_FILE`` stand behind the variable itself."""
         named_files = _NamedFiles(settings_cls)
         return init_settings, env_settings, named_files, dotenv_settings, file_secret_settings
+
+    def topic(self, name: str) -> str:
+        """Return what a topic of the catalogue is called on this cluster.
+
+        Examples
+        --------
+        >>> from schemas.topics import CHANGES
+        >>> load_settings(env_file=None, topic_prefix="eight.").topic(CHANGES)
+        'eight.segmentation.changes.v1'
+        """
+        return self.topic_prefix + name
 
     def kafka_security(self) -> dict[str, Any]:
         """Give the login arguments, named as both aiokafka and kafka-python take them.

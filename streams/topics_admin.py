@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from msgspec.structs import replace
 
 from schemas.errors import RewakeError
 from schemas.topics import CUTS, RULES, TOPICS, Cleanup, Topic, changelog_topic
@@ -90,14 +91,16 @@ def plan(settings: Settings) -> list[TopicPlan]:
     >>> [(p.topic.name, p.partitions) for p in plan(load_settings(None, partitions=3))][-2:]
     [('segmentation.dead-letters.v1', 3), ('rewake-ledger-changelog', 3)]
     """
+    single = {settings.topic(name) for name in _SINGLE}
+    named = [replace(topic, name=settings.topic(topic.name)) for topic in TOPICS]
     return [
         TopicPlan(
             topic=topic,
-            partitions=1 if topic.name in _SINGLE else settings.partitions,
+            partitions=1 if topic.name in single else settings.partitions,
             replication=settings.replication,
             configs=_configs(topic),
         )
-        for topic in (*TOPICS, changelog_topic(settings.app))
+        for topic in (*named, changelog_topic(settings.app))
     ]
 
 

@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
     """
     logs.set_up(settings.log_level, settings.log_format)
     rules = load(settings.rules)
-    cluster = inspect(settings, list(FAMILIES))
+    cluster = inspect(settings, [settings.topic(name) for name in FAMILIES])
     _log.info(
         "worker starting", app=settings.app, partitions=cluster.partitions, rules=rules.version
     )

@@ -78,7 +78,7 @@ class Feed:
         self._consumer.assign(
             [
                 TopicPartition(topic, number)
-                for topic in (CHANGES, DEAD_LETTERS)
+                for topic in map(self._settings.topic, (CHANGES, DEAD_LETTERS))
                 for number in numbers
             ]
         )
@@ -111,7 +111,7 @@ class Feed:
                 await self.listen()
 
     def _take(self, topic: str, records: Sequence[Any]) -> None:
-        if topic == CHANGES:
+        if topic == self._settings.topic(CHANGES):
             for record in records:
                 self._tally.hear(decode(record.value))
         else:
@@ -123,7 +123,7 @@ class Feed:
             committed = await self._admin.list_consumer_group_offsets(self._settings.app)
         except GroupCoordinatorNotAvailableError:
             return 0  # the first group of a new broker: nobody has committed anything
-        inputs = {PURCHASES, ENGAGEMENTS}
+        inputs = set(map(self._settings.topic, (PURCHASES, ENGAGEMENTS)))
         return sum(
             max(0, at.offset) for partition, at in committed.items() if partition.topic in inputs
         )

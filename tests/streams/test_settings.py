@@ -59,6 +59,7 @@ def test_sources_go_before_each_other_in_the_documented_order(
         ("REWAKE_PARTITIONS", "0", "REWAKE_PARTITIONS: .*greater than or equal to 1, got '0'"),
         ("REWAKE_CLOCK", "past", "REWAKE_CLOCK: .*'live' or 'event', got 'past'"),
         ("REWAKE_APP", "two words", "REWAKE_APP: "),
+        ("REWAKE_TOPIC_PREFIX", "a/", "REWAKE_TOPIC_PREFIX: "),
         ("REWAKE_SESSION_TIMEOUT", "5s", "REWAKE_SESSION_TIMEOUT: .*6000"),
     ],
 )

@@ -54,6 +54,15 @@ def test_every_topic_is_missing_at_first_and_as_planned_after_create(
     assert diff(admin, plans) == []
 
 
+def test_a_prefix_stands_before_every_name_but_the_changelogs() -> None:
+    names = [each.topic.name for each in plan(load_settings(None, app=APP, topic_prefix="x."))]
+    assert names == [*(f"x.{topic.name}" for topic in TOPICS), CHANGELOG]
+    single = {
+        p.topic.name for p in plan(load_settings(None, topic_prefix="x.")) if p.partitions == 1
+    }
+    assert single == {"x.segmentation.cuts.v1", "x.segmentation.rules.v1"}
+
+
 def test_create_again_makes_only_what_went_missing(
     admin: KafkaAdminClient, settings: Settings
 ) -> None:
