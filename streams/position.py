@@ -59,6 +59,8 @@ class PositionRecord(msgspec.Struct, frozen=True):
         How many rows the changelog holds; None in a record that was not sealed.
     seal
         Digest of this record and of all these rows.
+    moved_to
+        The app this state was moved to, which works on it since; empty: it was not.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class PositionRecord(msgspec.Struct, frozen=True):
     layout: str
     customers: int | None = None
     seal: int | None = None
+    moved_to: str = ""
 
 
 write = msgspec.json.Encoder().encode

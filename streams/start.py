@@ -56,7 +56,7 @@ def starting_positions(
     Raises
     ------
     StateMissing
-        No position record, yet rows or a committed offset.
+        No position record, yet rows or a committed offset; or the state was moved away.
     InputTruncated
         The log starts after the position: events were deleted unread.
     InputReset
@@ -70,6 +70,12 @@ def starting_positions(
     if record is None:
         _refuse_traces(partition, customers, logs)
         return {topic: Position(log.start, NEVER) for topic, log in logs.items()}
+    if record.moved_to:
+        raise StateMissing(
+            f"partition {partition}: expected state to go on with, it was moved to the app "
+            f"{record.moved_to}; start workers with its REWAKE_APP and REWAKE_TOPIC_PREFIX, none "
+            "of this app"
+        )
     return {topic: _position(partition, record, topic, log) for topic, log in logs.items()}
 
 

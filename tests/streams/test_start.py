@@ -33,6 +33,12 @@ def test_rows_or_offsets_without_a_position_record_are_state_missing(logs: dict[
         starting_positions(0, None, 0 if logs["a"].committed else 3, logs)
 
 
+def test_a_state_that_was_moved_to_another_app_is_not_worked_with():
+    moved = PositionRecord(FORMAT, RECORD.inputs, 5, "r", "l", moved_to="shop-8")
+    with pytest.raises(StateMissing, match="moved to the app shop-8; start workers with its"):
+        starting_positions(0, moved, 5, {"a": InputLog(0, 90, "id-a")})
+
+
 def test_a_log_that_starts_after_the_position_is_truncated():
     with pytest.raises(InputTruncated, match="10 offsets were deleted unread"):
         starting_positions(0, RECORD, 5, {"a": InputLog(60, 90, "id-a")})
