@@ -3,8 +3,8 @@
 Responsible for the bytes of a value and for noticing any that are not as they were written. It must
 not know what rows mean, nor where values are kept.
 
-A value is a sequence of 64-bit little-endian words: layout digest and checksum in one word, the
-row, two words per tile, newest day first.
+A value is a sequence of 64-bit little-endian words: stamp (`segmenters.terms`) and checksum in one
+word, the row, two words per tile, newest day first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def write_rows(
     offsets: Any,
     buffer: Any,
     words: Any,
-    digest: int,
+    stamp: int,
 ) -> None:
     """Write values into a buffer, of which ``words`` are the 64-bit words."""
     size = row_bytes.shape[1]
@@ -75,7 +75,7 @@ def write_rows(
             w += 2
             j = pool[j].next
         proof = checksum(words[b // 8 : offsets[k + 1] // 8])
-        words[a // 8] = (np.int64(proof) << 32) | digest
+        words[a // 8] = (np.int64(proof) << 32) | stamp
 
 
 @register_jitable
@@ -88,7 +88,7 @@ def read_rows(
     offsets: Any,
     buffer: Any,
     words: Any,
-    digest: int,
+    stamp: int,
 ) -> int:
     """Read values into rows; return the place of the first that is not one, or -1."""
     size = row_bytes.shape[1]
@@ -99,7 +99,7 @@ def read_rows(
         if z < b + size or (z - b - size) % TILE_BYTES != 0:
             return k
         head = words[a // 8]
-        if head & 0xFFFFFFFF != digest:
+        if head & 0xFFFFFFFF != stamp:
             return k
         if (head >> 32) & 0xFFFFFFFF != checksum(words[b // 8 : z // 8]):
             return k

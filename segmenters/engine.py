@@ -19,6 +19,7 @@ from segmenters.kernel_source import out_dtype_fields
 from segmenters.layout import compose
 from segmenters.ledger import EARLY_MS, Ledger, Rows
 from segmenters.telling import Teller
+from segmenters.terms import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +69,13 @@ class Outcome:
         "profile_rows",
         "records",
         "rejected",
+        "teller",
     )
 
     def __init__(self, engine: Engine, batch: EventBatch | None) -> None:
         self.engine = engine
         self.batch = batch
+        self.teller = engine.teller
         self.records: NDArray[Any] = engine.no_records
         self.dirty: Rows = _NOTHING
         self.profile_rows: Rows = _NOTHING
@@ -93,6 +96,13 @@ class Engine:
     ----------
     rules
         The rules in force.
+    patient
+        Let changelog values that other rules have written wait, instead of refusing them.
+
+    Attributes
+    ----------
+    waiting
+        Those, by key: a `segmenters.changeover.Changeover` brings their customers over.
 
     Examples
     --------
@@ -108,11 +118,13 @@ class Engine:
     [('new', 'active', 30, 'clock'), ('active', 'silent', 90, 'clock')]
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, patient: bool = False) -> None:
         self.rules = rules
+        self.patient = patient
         self.layout = compose(rules.systems)
         self.kernel = build(rules.systems, self.layout)
-        self.ledger = Ledger(self.layout, self.kernel)
+        self.ledger = Ledger(self.layout, self.kernel, stamp_of(self.layout, rules))
+        self.waiting: dict[bytes, bytes] = {}
         self.clock: Instant = NEVER
         self._module: Any = self.kernel.module
         self._starts = calendar.midnights(rules.timezone)
@@ -126,7 +138,8 @@ class Engine:
             np.zeros(len(rules.systems), out).view(np.recarray),
         )
         self._stamp = 0
-        self._teller = Teller(rules, compiled, self._module.Features)
+        self._compiled = compiled
+        self.teller = Teller(rules, compiled, self._module.Features)
 
     @property
     def customers(self) -> int:
@@ -202,6 +215,26 @@ class Engine:
         if outcome.more:
             who = who[np.argpartition(dues[who], limit - 1)[:limit]]
         who = who[np.argsort(dues[who], kind="stable")]
+        parts, dirty = self._fire(who, clock, inclusive)
+        self._finish(outcome, parts, dirty)
+        if not outcome.more:
+            self.clock = clock
+            self._freshen(outcome, clock)
+        return outcome
+
+    def settle(self, rows: Rows, clock: Instant) -> Outcome:
+        """Fire the deadlines of some customers before ``clock``; nobody else hears of it.
+
+        Their profiles are not looked after: they are about to be moved under other rules.
+        """
+        outcome = Outcome(self, None)
+        parts, outcome.dirty = self._fire(rows, clock, False)
+        outcome.records = _joined(parts, self.no_records)
+        return outcome
+
+    def _fire(self, who: Rows, clock: Instant, inclusive: bool) -> tuple[list[NDArray[Any]], Rows]:
+        """Fire deadlines of customers; return the change records and the rows written."""
+        ledger = self.ledger
         count = np.zeros(6, np.int64)
         dirty = np.empty(len(who), np.int64)
         self._stamp += 1
@@ -212,21 +245,56 @@ class Engine:
                 self._parameters, who, clock, inclusive, self._stamp, self._out, dirty, count,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
-        self._finish(outcome, parts, dirty[: count[_DIRTY]])
-        if not outcome.more:
-            self.clock = clock
-            self._freshen(outcome, clock)
+        return parts, dirty[: count[_DIRTY]]
+
+    def judge_altered(
+        self,
+        rows: Rows,
+        told: NDArray[np.int64],
+        altered: NDArray[np.bool_],
+        former: Sequence[Sequence[str]],
+        clock: Instant,
+    ) -> Outcome:
+        """Judge customers at the clock by the systems whose terms have been altered.
+
+        Parameters
+        ----------
+        rows
+            Rows moved here from other rules; all of them are written, and their profiles.
+        told
+            Per row and system the segment told last, -1 where none was.
+        altered
+            The systems whose terms have been altered.
+        former
+            Per system the names of segments it has no more: codes above its own.
+        clock
+            The partition's clock.
+        """
+        outcome = Outcome(self, None)
+        outcome.teller = Teller(self.rules, self._compiled, self._module.Features, former)
+        ledger = self.ledger
+        count = np.zeros(6, np.int64)
+        parts = []
+        while count[_NEXT] < len(rows):
+            self._module.change_over(
+                ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters, rows, told,
+                altered, clock, self._out, count,
+            )  # fmt: skip
+            parts.append(self._out[: count[_TOLD]].copy())
+        self.clock = max(self.clock, clock)
+        self._finish(outcome, parts, rows, all_shown=True)
         return outcome
 
-    def _finish(self, outcome: Outcome, parts: list[NDArray[Any]], dirty: Rows) -> None:
+    def _finish(
+        self, outcome: Outcome, parts: list[NDArray[Any]], dirty: Rows, all_shown: bool = False
+    ) -> None:
         """Collect the changes, raise versions, and find the profiles that no longer hold."""
-        if parts:
-            outcome.records = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outcome.records = _joined(parts, self.no_records)
         outcome.dirty = dirty
         if not len(dirty):
             return
         ledger = self.ledger
-        changed = np.zeros(len(ledger), np.bool_)
+        changed = np.full(len(ledger), all_shown)
         changed[outcome.records["row"]] = True
         shown = np.empty(len(dirty), np.int64)
         shown_count = self._module.publish(
@@ -281,10 +349,36 @@ class Engine:
         LayoutChanged, ChangelogCorrupt
             When a value cannot be read; nothing is guessed.
         """
-        self.ledger.unpack(keys, values)
+        latest = dict(zip(keys, values, strict=True))
+        if self.patient:
+            self._put_aside(latest)
+        self.ledger.unpack(latest)
+
+    def _put_aside(self, latest: dict[bytes, bytes]) -> None:
+        """Take the values of other rules out; their customers have blank rows so far."""
+        ledger = self.ledger
+        own = ledger.stamp.to_bytes(4, "little")
+        strange = [k for k, v in latest.items() if v[:4] != own and ledger.may_be_row(v)]
+        waiting = {key: latest.pop(key) for key in strange}
+        for key in latest if self.waiting else ():
+            self.waiting.pop(key, None)
+        ledger.rows_of(strange)
+        self.waiting.update(waiting)
 
     def wind(self) -> None:
-        """Derive all deadlines from the rows: call once after the last `load_rows`."""
+        """Derive all deadlines from the rows: call once after the last `load_rows`.
+
+        Raises
+        ------
+        LayoutChanged
+            When rows of other rules wait: a `segmenters.changeover.Changeover` has to move them.
+        """
+        for value in self.waiting.values():
+            raise self.ledger.explain(value)
+        self.wind_own()
+
+    def wind_own(self) -> None:
+        """Derive the deadlines of the rows that these rules have written."""
         ledger = self.ledger
         self._module.wind(
             ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
@@ -294,7 +388,7 @@ class Engine:
     def profiles(self, rows: Rows) -> list[Profile]:
         """Return what lookups are told: segments, since when, until when, and what follows."""
         _, until, following = self._foresee(rows, first=True)
-        return self._teller.profiles(self.ledger, rows, until.tolist(), following.tolist())
+        return self.teller.profiles(self.ledger, rows, until.tolist(), following.tolist())
 
     def build_changes(self, outcome: Outcome, seen_at: Instant) -> list[tuple[bytes, Change]]:
         """Return an outcome's changes in words: see `Outcome.build_changes`."""
@@ -302,6 +396,12 @@ class Engine:
             return []
         rows, where = np.unique(outcome.records["row"], return_inverse=True)
         told, _, following = self._foresee(rows.astype(np.int64), first=False)
-        return self._teller.changes(
+        return outcome.teller.changes(
             self.ledger, outcome.records, outcome.batch, seen_at, told[where], following[where]
         )
+
+
+def _joined(parts: Sequence[NDArray[Any]], nothing: NDArray[Any]) -> NDArray[Any]:
+    if not parts:
+        return nothing
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

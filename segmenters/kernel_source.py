@@ -38,7 +38,9 @@ def write(systems: Sequence[System], layout: Layout) -> str:
         copied=_lines([f"o.{name} = f.{name}" for name in feature_names(systems, layout)], 4),
         judging=_lines(_judging(systems), 4),
         deadlines=_lines(_deadlines(systems), 4),
-        rewound=_lines(_deadlines(systems), 8),
+        renewing=_lines(_renewing(systems), 4),
+        rejudging=_lines(_rejudging(systems), 4),
+        told=" ".join(f"told[k, {place}]," for place in range(len(systems))),
         gaps_order=_lines(["remember_instant(row, ts)"] if "gaps" in layout.measures else [], 8),
         gaps_void=_lines(["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 4),
         following="\n\n\n".join(_lines(_following(system), 0) for system in systems),
@@ -110,36 +112,56 @@ def _looked(systems: Sequence[System], layout: Layout) -> list[str]:
 
 
 def _judging(systems: Sequence[System]) -> list[str]:
-    lines: list[str] = []
+    return [line for k in range(len(systems)) for line in _judging_one(systems, k)]
+
+
+def _renewing(systems: Sequence[System]) -> list[str]:
+    lines = []
     for k, system in enumerate(systems):
         key = system.key
+        renewed = f"{key}_renew(row, parameters.{key}, t)"
+        forgotten = f"row.{key} = UNTOLD"
+        lines += [f"if altered[{k}]:", f"    {renewed if 'renew' in hooks(system) else forgotten}"]
+    return lines
+
+
+def _rejudging(systems: Sequence[System]) -> list[str]:
+    lines = []
+    for k in range(len(systems)):
+        lines += [f"if altered[{k}]:", *("    " + line for line in _judging_one(systems, k))]
+    return lines
+
+
+def _judging_one(systems: Sequence[System], k: int) -> list[str]:
+    system = systems[k]
+    key = system.key
+    lines = [
+        f"base = row.{key}",
+        f"code = {key}_classify(f, parameters.{key}, t)",
+        f"row.{key} = code",
+    ]
+    if "entered" in hooks(system):
         lines += [
-            f"base = row.{key}",
-            f"code = {key}_classify(f, parameters.{key}, t)",
-            f"row.{key} = code",
-        ]
-        if "entered" in hooks(system):
-            lines += [
-                f"if code != base or code != before[{k}]:",
-                f"    {key}_entered(",
-                f"        row, f, parameters.{key}, t, before[{k}], base, code, cause == CLOCK",
-                "    )",
-            ]
-        lines += [
-            f"if code != before[{k}]:",
-            "    row.sequence += 1",
-            "    tell(",
-            f"        out[m], i, {k}, before[{k}], code, t, cause, event, row.sequence,",
-            f"        row.{key}_sequence, row.{key}_from, row.{key}_since, row.{key}_clocked, f,",
+            f"if code != base or code != before[{k}]:",
+            f"    {key}_entered(",
+            f"        row, f, parameters.{key}, t, before[{k}], base, code, cause == CLOCK",
             "    )",
-            "    m += 1",
-            f"    row.{key}_since = t",
-            f"    row.{key}_sequence = row.sequence",
-            f"    row.{key}_from = before[{k}]",
-            f"    row.{key}_clocked = cause == CLOCK",
         ]
-        if any(key in later.needs for later in systems[k + 1 :]):
-            lines.append("f, leave = look(row, t, pool, starts)")
+    lines += [
+        f"if code != before[{k}]:",
+        "    row.sequence += 1",
+        "    tell(",
+        f"        out[m], i, {k}, before[{k}], code, t, cause, event, row.sequence,",
+        f"        row.{key}_sequence, row.{key}_from, row.{key}_since, row.{key}_clocked, f,",
+        "    )",
+        "    m += 1",
+        f"    row.{key}_since = t",
+        f"    row.{key}_sequence = row.sequence",
+        f"    row.{key}_from = before[{k}]",
+        f"    row.{key}_clocked = cause == CLOCK",
+    ]
+    if any(key in later.needs for later in systems[k + 1 :]):
+        lines.append("f, leave = look(row, t, pool, starts)")
     return lines
 
 

@@ -19,7 +19,7 @@ from segmenters.layout import TILE_WIRE, Layout
 from segmenters.measures.tiles import END, TILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from segmenters.kernel import Kernel
 
@@ -35,11 +35,13 @@ class Ledger:
 
     ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i``
     must be judged again though nothing happens; ``refresh[i]`` the instant at which its cached
-    profile must be looked at again; ``keys[i]`` the customer id in UTF-8.
+    profile must be looked at again; ``keys[i]`` the customer id in UTF-8. ``stamp`` stands in front
+    of every changelog value: `segmenters.terms.stamp_of`.
     """
 
-    def __init__(self, layout: Layout, kernel: Kernel) -> None:
+    def __init__(self, layout: Layout, kernel: Kernel, stamp: int) -> None:
         self.layout = layout
+        self.stamp = stamp
         self.kernel = kernel
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
@@ -78,6 +80,12 @@ class Ledger:
                 self.opened = len(self.keys)
         return np.array(found, dtype=np.int64)
 
+    def blank(self) -> Any:
+        """Return the row of a customer nobody has seen yet."""
+        rows, none = np.zeros(1, self.layout.row).view(np.recarray), np.zeros(1, np.int64)
+        self.kernel.module.open_rows(rows, none, none, 0, 1)
+        return rows[0]
+
     def _open(self, key: bytes) -> int:
         row = self.index.get(key)
         if row is None:
@@ -106,7 +114,7 @@ class Ledger:
             self.pool = new.view(np.recarray)
 
     def pack(self, rows: Rows) -> list[bytes]:
-        """Return the changelog values of rows: layout digest, checksum, row and tiles in one."""
+        """Return the changelog values of rows: stamp, checksum, row and tiles in one."""
         offsets = np.zeros(len(rows) + 1, np.int64)
         fixed = HEAD_BYTES + self.rows.itemsize
         self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_BYTES)
@@ -119,14 +127,14 @@ class Ledger:
             offsets,
             buffer,
             buffer.view(np.int64),
-            self.layout.digest,
+            self.stamp,
         )
         data = buffer.tobytes()
         ends = offsets.tolist()
         return [data[a:z] for a, z in pairwise(ends)]
 
-    def unpack(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Restore rows from changelog values, the last of a key winning.
+    def unpack(self, latest: Mapping[bytes, bytes]) -> None:
+        """Restore rows from changelog values by key.
 
         Raises
         ------
@@ -135,7 +143,6 @@ class Ledger:
         ChangelogCorrupt
             When a value is truncated, changed or foreign.
         """
-        latest = dict(zip(keys, values, strict=True))
         rows = self.rows_of(list(latest))
         values = list(latest.values())
         lengths = np.array([len(value) for value in values], np.int64)
@@ -149,18 +156,23 @@ class Ledger:
         ragged = np.flatnonzero(lengths % 8)
         wrong = self.kernel.module.unpack(
             self.rows, self._row_bytes(), self.pool, self.free, rows, offsets,
-            words.view(np.uint8), words, self.layout.digest,
+            words.view(np.uint8), words, self.stamp,
         )  # fmt: skip
         if len(ragged):
             wrong = int(ragged[0]) if wrong < 0 else min(wrong, int(ragged[0]))
         if wrong >= 0:
-            raise self._explain(values[wrong])
+            raise self.explain(values[wrong])
 
-    def _explain(self, value: bytes) -> Exception:
-        digest = int.from_bytes(value[:4], "little")
-        got = f"{len(value)} bytes, layout {digest:08x}"
-        wanted = f"expected a changelog row of layout {self.layout.digest:08x}, got {got}"
-        if len(value) >= HEAD_BYTES + TILE_WIRE.itemsize and digest != self.layout.digest:
+    def may_be_row(self, value: bytes) -> bool:
+        """Tell whether a value is long enough for a row of whatever layout."""
+        return len(value) >= HEAD_BYTES + TILE_WIRE.itemsize
+
+    def explain(self, value: bytes) -> Exception:
+        """Return the error that says why a changelog value is not one of this ledger's."""
+        stamp = int.from_bytes(value[:4], "little")
+        got = f"{len(value)} bytes, layout and rules {stamp:08x}"
+        wanted = f"expected a changelog row of layout and rules {self.stamp:08x}, got {got}"
+        if self.may_be_row(value) and stamp != self.stamp:
             todo = "start the release and rules that wrote it, or rebuild the state by a replay"
             return LayoutChanged(f"{wanted}: {todo}")
         return ChangelogCorrupt(

@@ -56,6 +56,10 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ``entered(row, f, p, t, before, moved, after, clocked)``
         After a judgement at ``t`` moved the customer: from ``before`` to ``moved`` by the fact
         alone, and on to ``after`` by ``classify``. ``clocked``: there was no fact.
+    ``renew(row, p, t)``
+        When the system's terms have been altered, before it judges by the new ones: forget how it
+        judged before, and write to ``row.<key>`` what holds at ``t`` by what the row keeps. One
+        without it judges as if for the first time.
     ``undo(row, p, deed, clock) -> bool`` and ``on_late(row, p, deed, clock)``
         In place of the first three for a fact (`segmenters.facts.Deed`) that comes late; the
         customer is judged at ``clock`` after. ``undo`` sees a copy of the row, which is kept if it
@@ -119,5 +123,5 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 def hooks(system: System) -> dict[str, Callable[..., Any]]:
     """Return the optional functions a system has, by name."""
-    names = ("on_order", "on_engagement", "on_void", "entered", "undo", "on_late")
+    names = ("on_order", "on_engagement", "on_void", "entered", "renew", "undo", "on_late")
     return {name: getattr(system, name) for name in names if hasattr(system, name)}

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _HEAD: Final = 12
 """Fields of a change record before the features (`segmenters.kernel_source.out_dtype_fields`)."""
 
+FORGOTTEN: Final = -2
+"""Stands for a segment from which a change came, and which the rules in force do not have."""
+
 
 class _Move(NamedTuple):
     """What is always the same of a move between two segments."""
@@ -42,10 +45,30 @@ class _Move(NamedTuple):
 
 
 class Teller:
-    """Speaks of the enabled systems."""
+    """Speaks of the enabled systems.
 
-    def __init__(self, rules: Rules, compiled: Sequence[Any], features: Any) -> None:
+    Parameters
+    ----------
+    rules
+        The rules in force.
+    compiled
+        The systems' parameters.
+    features
+        The kernel's tuple of features.
+    former
+        Per system, names of segments it has no more; customers may come from them.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        compiled: Sequence[Any],
+        features: Any,
+        former: Sequence[Sequence[str]] = (),
+    ) -> None:
         self._rules = rules
+        names = former or [() for _ in rules.systems]
+        self._names = [(*s.segments, *more) for s, more in zip(rules.systems, names, strict=True)]
         self._compiled = compiled
         self._features = features._make
         self._moves: dict[tuple[int, int, int], _Move] = {}
@@ -126,7 +149,7 @@ class Teller:
 
     def _move(self, number: int, before: int, after: int) -> _Move:
         system = self._rules.systems[number]
-        segments = system.segments
+        segments = self._names[number]
         from_ = segments[before] if before >= 0 else None
         to = segments[after]
         move = _Move(
@@ -150,6 +173,8 @@ class Teller:
             return None
         if batch.ts[event] == previous_at and not previous_clocked:
             return None  # that change was made by a fact of the same instant, judged before
+        if previous_from == FORGOTTEN:
+            return None  # it came from a segment of other rules, which names it no more
         system = self._rules.systems[number]
         segments = system.segments
         from_ = segments[previous_from] if previous_from >= 0 else None

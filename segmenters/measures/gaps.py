@@ -42,6 +42,15 @@ def forget_instant(row: Any, ts: int) -> None:
             return
 
 
+def begin_with_listed(rows: Any) -> None:
+    """Begin the rhythm of rows that had none with the instants of the orders still listed."""
+    listed = rows["listed"]
+    known = rows["order_ts"]
+    place = np.arange(known.shape[1])
+    rows["rhythm"][:, : known.shape[1]] = np.where(place < listed[:, None], known, 0)
+    rows["rhythm_n"] = listed
+
+
 @register_jitable
 def gap_quantile(row: Any, percent: int) -> int:
     """Return a quantile of the gaps in milliseconds, or -1 where there is none.

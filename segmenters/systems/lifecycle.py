@@ -18,6 +18,7 @@ from segmenters.instants import NEVER
 from segmenters.system import Label, System
 from segmenters.systems.lifecycle_course import (
     enter,
+    judge_plainly,
     stage_at,
     stage_ends_at,
     take_engagement,
@@ -319,6 +320,11 @@ class Lifecycle(System, frozen=True, kw_only=True):
     ) -> None:
         """Note when, and what the silence began with."""
         enter(row, t, before, moved, after, clocked)
+
+    @staticmethod
+    def renew(row: Any, p: Any, t: int) -> None:
+        """Fix the thresholds anew, and say what they make of the customer."""
+        judge_plainly(row, p, t)
 
     @staticmethod
     def undo(row: Any, p: Any, deed: Any, clock: int) -> bool:

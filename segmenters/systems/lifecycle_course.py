@@ -83,12 +83,18 @@ def stage_ends_at(f: Any, p: Any) -> int:
 @register_jitable
 def silence_at(f: Any, p: Any) -> int:
     """Return the instant at which a customer who does nothing more falls silent."""
+    return silence_after(f, p, f.e)
+
+
+@register_jitable
+def silence_after(f: Any, p: Any, engaged: int) -> int:
+    """Return that instant for one who engaged last at ``engaged``."""
     instant = f.p + f.silent_after
     if p.silent_engagement > 0:
         patience = p.silent_engagement
         if p.cadence:
             patience = min(patience, f.silent_after)
-        instant = max(instant, f.e + patience)
+        instant = max(instant, engaged + patience)
     return int(instant)
 
 
@@ -143,6 +149,7 @@ def take_order(row: Any, p: Any, t: int, ts: int, number: int) -> None:
     elif stage != ACTIVE:
         row.lifecycle = NEW
         row.ended_no = 0
+        row.react_at = 0  # what came back before all orders were taken back is forgotten
 
 
 @register_jitable
@@ -251,3 +258,41 @@ def fall_silent(row: Any, t: int) -> None:
     row.silent_at = t
     row.quiet_since = row.e
     row.wakes_n = 0
+
+
+@register_jitable
+def judge_plainly(row: Any, p: Any, t: int) -> None:
+    """Judge by the thresholds of other rules, from what the row keeps.
+
+    The silence is counted from the last order and the last engagement before it, under these
+    thresholds; one whom they do not call silent is what the last return, or else the first order,
+    has made of her. The count of engagements that wake begins anew, and no earlier change can be
+    taken back any more.
+    """
+    fix_thresholds(row, p)
+    row.by_time = False
+    row.ended_no = 0
+    latched = row.lifecycle in (SILENT, CHURNED)
+    engaged = row.quiet_since if latched else row.e
+    f = view(row)
+    if row.n == 0:
+        row.lifecycle = PROSPECT
+    elif t >= silence_after(f, p, engaged):
+        if latched:
+            row.wakes_n = 0
+        else:
+            fall_silent(row, t)
+        row.lifecycle = CHURNED if t >= churn_at(f, p, engaged) else SILENT
+    else:
+        row.lifecycle = REACTIVATED if row.react_at > 0 else NEW
+        if has_ended_by_count(row, p):
+            row.lifecycle = ACTIVE
+        row.lifecycle = stage_at(view(row), p, t)
+
+
+@register_jitable
+def has_ended_by_count(row: Any, p: Any) -> bool:
+    """Tell whether new or reactivated has had the orders that end it."""
+    if row.lifecycle == NEW:
+        return bool(p.new_orders > 0 and row.n >= p.new_orders)
+    return bool(p.reactivated_orders > 0 and row.react_n >= p.reactivated_orders)

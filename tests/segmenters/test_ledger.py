@@ -137,3 +137,27 @@ def test_another_map_of_segments_is_another_layout(value: bytes) -> None:
     rules = "[systems.lifecycle]\n[systems.monetary_tier]\n[systems.rfm]\nmap = 'B'"
     with pytest.raises(LayoutChanged):
         Engine(loads(rules)).load_rows([b"c0"], [value])
+
+
+def test_a_value_under_other_parameters_is_not_taken_for_one_under_these(value: bytes) -> None:
+    rules = "[systems.lifecycle]\nnew_days = 31\n[systems.monetary_tier]\n[systems.rfm]"
+    with pytest.raises(LayoutChanged):
+        Engine(loads(rules)).load_rows([b"c0"], [value])
+
+
+def test_of_one_key_the_last_value_wins_whoever_wrote_it(value: bytes) -> None:
+    other = Engine(loads("[systems.monetary_tier]"))
+    other.apply(orders(0, 1, 3))
+    strange = other.dump_rows(np.arange(1))[0][1]
+    engine = Engine(defaults(), patient=True)
+    engine.load_rows([b"c0"], [value])
+    engine.load_rows([b"c0"], [strange])
+    assert engine.waiting == {b"c0": strange}
+    with pytest.raises(LayoutChanged):
+        engine.wind()
+    engine.load_rows([b"c0"], [value])
+    engine.wind()
+    assert engine.waiting == {}
+    engine.load_rows([b"c0", b"c0"], [strange, value])
+    assert engine.waiting == {}
+    assert engine.dump_rows(np.arange(1)) == [(b"c0", value)]

@@ -1,0 +1,322 @@
+"""Bring customers from the rules they were judged by under others.
+
+Responsible for what happens to a customer when the rules change: what was due before the clock
+happens under the old rules, the row is moved by field name, and the systems whose terms have been
+altered judge it at the clock, `cause=rules`. It must not know where rows come from or go to.
+
+Every row says under which terms it was written (`segmenters.terms`), so customers may be brought
+over some at a time, and whoever goes on after a crash sees who is left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+
+from schemas.errors import RulesChanged
+from segmenters import calendar
+from segmenters.engine import Engine
+from segmenters.instants import FAR
+from segmenters.kernel_source import KEPT_DAYS
+from segmenters.layout import compose
+from segmenters.measures import gaps
+from segmenters.measures.tiles import END, take_tile
+from segmenters.telling import FORGOTTEN
+from segmenters.terms import altered, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from schemas.changes import Change
+    from schemas.errors import Reason
+    from schemas.vocabulary import Instant
+    from segmenters.engine import Outcome
+    from segmenters.ledger import Ledger, Rows
+    from segmenters.rules import Rules
+    from segmenters.system import System
+
+SLICE: Final = 5_000
+UNTOLD: Final = -1
+_FROM_SCRATCH: Final = "start over with a new REWAKE_APP, replaying the inputs"
+
+
+def kept_days(rules: Rules) -> int:
+    """Return for how many days back these rules keep day tiles.
+
+    Examples
+    --------
+    >>> from segmenters.rules import loads
+    >>> kept_days(loads("[systems.lifecycle]")), kept_days(loads("[systems.rfm]"))
+    (402, 767)
+    """
+    return max(compose(rules.systems).windows, default=0) + KEPT_DAYS
+
+
+def check(before: Rules, now: Rules, kept: int) -> None:
+    r"""Refuse rules under which what has been remembered would mean something else.
+
+    Parameters
+    ----------
+    before, now
+        The rules the state was written under, and those it is to be brought under.
+    kept
+        For how many days back the state has all day tiles.
+
+    Raises
+    ------
+    RulesChanged
+        With what to do.
+
+    Examples
+    --------
+    >>> from segmenters.rules import loads
+    >>> one = loads("[engine]\nbusiness_timezone = 'Europe/London'\n[systems.rfm]")
+    >>> check(one, loads("[engine]\nbusiness_timezone = 'Europe/Jersey'\n[systems.rfm]"), 767)
+    >>> try:
+    ...     check(one, loads("[systems.rfm]"), 767)
+    ... except RulesChanged as error:
+    ...     print(str(error)[:80])
+    engine.business_timezone: expected days of Europe/London, as the state counts th
+    """
+    old, new = before.engine, now.engine
+    if old.base_currency != new.base_currency:
+        raise RulesChanged(
+            f"engine.base_currency: expected {old.base_currency}, in which the state counts, got "
+            f"{new.base_currency}; amounts cannot be converted afterwards: {_FROM_SCRATCH}"
+        )
+    days = calendar.midnights(before.timezone), calendar.midnights(now.timezone)
+    if not np.array_equal(*days):
+        raise RulesChanged(
+            f"engine.business_timezone: expected days of {before.timezone}, as the state counts "
+            f"them, got {now.timezone}; purchases cannot be put on other days afterwards: "
+            f"{_FROM_SCRATCH}"
+        )
+    for system in now.systems:
+        if max(system.windows, default=0) > kept + 1:
+            raise RulesChanged(
+                f"systems.{system.key}: expected windows of at most {kept + 1} days, for which the "
+                f"state has kept all purchases, got {max(system.windows)}: {_FROM_SCRATCH}"
+            )
+
+
+class Slice:
+    """What bringing over some customers did; to `streams` an outcome like any other."""
+
+    __slots__ = ("dirty", "judged", "more", "profile_rows", "settled")
+
+    rejected: Sequence[tuple[int, Reason, str]] = ()
+    duplicates = 0
+    late = 0
+
+    def __init__(self, settled: Outcome, judged: Outcome, more: bool) -> None:
+        self.settled = settled
+        self.judged = judged
+        self.dirty = judged.dirty
+        self.profile_rows = judged.profile_rows
+        self.more = more
+
+    def build_changes(self, seen_at: Instant) -> list[tuple[bytes, Change]]:
+        """Return the changes under the old rules, then those by the new ones."""
+        return self.settled.build_changes(seen_at) + self.judged.build_changes(seen_at)
+
+
+class Changeover:
+    r"""The customers of an engine who are to be brought over, and how far that has come.
+
+    Parameters
+    ----------
+    engine
+        The engine with the rules in force; what it holds waiting is what is to be brought over.
+    laws
+        All rules under which that may have been written.
+    clock
+        The partition's clock.
+    kept
+        For how many days back the state has all day tiles.
+
+    Raises
+    ------
+    RulesChanged
+        When these rules cannot take over from one of those.
+    LayoutChanged
+        When a row was written under none of them.
+
+    Examples
+    --------
+    >>> from segmenters.batch import EventBatch
+    >>> from segmenters.rules import loads
+    >>> day = 86_400_000
+    >>> old, new = (loads(f"[systems.lifecycle]\nsilent_purchase_days = {n}") for n in (90, 40))
+    >>> before, now = Engine(old), Engine(new, patient=True)
+    >>> order = EventBatch.from_columns([b"ada"], [0], [0], [995], [1], [1], [False], ["1"])
+    >>> done = before.apply(order)
+    >>> now.load_rows(*zip(*before.dump_rows(done.dirty)))
+    >>> told = Changeover(now, [old], 45 * day, 402).step().build_changes(seen_at=45 * day)
+    >>> [(change.from_, change.to, change.at // day, change.cause) for _, change in told]
+    [('new', 'active', 30, 'clock'), ('active', 'silent', 45, 'rules')]
+    """
+
+    def __init__(self, engine: Engine, laws: Sequence[Rules], clock: Instant, kept: int) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._laws = _by_stamp(laws)
+        self._own = {system.key: k for k, system in enumerate(engine.rules.systems)}
+        self.told = 0
+        self.moved = 0
+        for value in engine.waiting.values():
+            if _stamp(value) not in self._laws:
+                raise engine.ledger.explain(value)
+        if engine.customers:
+            for law in laws:
+                check(law, engine.rules, kept)
+        engine.wind_own()
+
+    @property
+    def more(self) -> bool:
+        """Whether customers are left."""
+        return bool(self._engine.waiting)
+
+    @property
+    def left(self) -> list[Rules]:
+        """Rules under which customers are left, in the order they were given."""
+        stamps = {_stamp(value) for value in self._engine.waiting.values()}
+        found = {id(law): law for stamp, law in self._laws.items() if stamp in stamps}
+        return list(found.values())
+
+    def step(self, limit: int = SLICE) -> Slice:
+        """Bring over some customers; there must be some left."""
+        waiting = self._engine.waiting
+        stamp = _stamp(next(iter(waiting.values())))
+        chosen = {}
+        for key, value in waiting.items():
+            if _stamp(value) == stamp:
+                chosen[key] = value
+                if len(chosen) == limit:
+                    break
+        law = self._laws[stamp]
+        old = Engine(law)
+        old.ledger.stamp = stamp
+        old.load_rows(list(chosen), list(chosen.values()))
+        old.wind()
+        settled = old.settle(np.arange(old.customers), self._clock)
+        judged = self._take(old)
+        for key in chosen:
+            del waiting[key]
+        self.moved += len(chosen)
+        self.told += len(settled.records) + len(judged.records)
+        return Slice(settled, judged, bool(waiting))
+
+    def _take(self, old: Engine) -> Outcome:
+        """Move all rows of an engine, and have the altered systems judge them."""
+        engine, systems = self._engine, self._engine.rules.systems
+        rows = move(old.ledger, engine.ledger)
+        changed = altered(old.rules, engine.rules)
+        former: list[tuple[str, ...]] = [()] * len(systems)
+        told = np.full((len(rows), len(systems)), UNTOLD, np.int64)
+        for before in old.rules.systems:
+            k = self._own.get(before.key)
+            if k is not None:
+                told[:, k], former[k] = _rename(engine.ledger, rows, before, systems[k])
+        if "gaps" in engine.layout.measures and "gaps" not in old.layout.measures:
+            moved = engine.ledger.rows[rows]
+            gaps.begin_with_listed(moved)
+            engine.ledger.rows[rows] = moved
+        flags = np.array([system.key in changed for system in systems])
+        outcome = engine.judge_altered(rows, told, flags, former, self._clock)
+        for system in systems:
+            _forget(engine.ledger.rows[f"{system.key}_from"], rows, len(system.segments))
+        return outcome
+
+
+def move(old: Ledger, new: Ledger) -> Rows:
+    """Copy all customers of a ledger to another by field name; return their rows there.
+
+    A field that is not there, or has another shape, begins as for a new customer.
+    """
+    rows, count = new.rows_of(old.keys), len(old)
+    heads = new.rows["head"][rows]  # of what an earlier value of the same key may have left
+    new.rows[rows] = new.blank()
+    new.dues[rows] = new.refresh[rows] = FAR
+    was, now = old.layout.row.fields, new.layout.row.fields
+    for name in set(was or ()) & set(now or ()):
+        if was and now and was[name][0] == now[name][0]:
+            new.rows[name][rows] = old.rows[name][:count]
+    new.fit_tiles(int(old.free[1]))
+    _move_tiles(old.pool, old.rows["head"][:count].copy(), new.pool, new.free, heads)
+    new.rows["head"][rows] = heads
+    return rows
+
+
+@numba.njit(cache=True)
+def _move_tiles(old, firsts, pool, free, heads):  # type: ignore[no-untyped-def]
+    """Copy chains of tiles to another pool in place of those that begin at ``heads``."""
+    for k in range(len(firsts)):
+        j = heads[k]
+        while j != END:
+            following = pool[j].next
+            pool[j].next = free[0]
+            free[0] = j
+            j = following
+        heads[k] = END
+        last = END
+        j = firsts[k]
+        while j != END:
+            new = take_tile(free, pool)
+            pool[new].day = old[j].day
+            pool[new].orders = old[j].orders
+            pool[new].spend = old[j].spend
+            pool[new].next = END
+            if last == END:
+                heads[k] = new
+            else:
+                pool[last].next = new
+            last = new
+            j = old[j].next
+
+
+def _rename(
+    ledger: Ledger, rows: Rows, before: System, now: System
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Put the segments of moved rows into today's codes.
+
+    Returns
+    -------
+    told
+        Per row the segment told last; one that is no more has a code above all others.
+    former
+        The names of those, in the order of their codes.
+    """
+    former = tuple(name for name in before.segments if name not in now.segments)
+    names = (*now.segments, *former)
+    codes = np.array([names.index(name) for name in before.segments], np.int64)
+    own, came = ledger.rows[now.key], ledger.rows[f"{now.key}_from"]
+    told = np.where(own[rows] < 0, own[rows], codes[own[rows]])
+    own[rows] = np.where(told < len(now.segments), told, UNTOLD)
+    came[rows] = np.where(came[rows] < 0, came[rows], codes[came[rows]])
+    return told, former
+
+
+def _forget(came: NDArray[np.int16], rows: Rows, segments: int) -> None:
+    """Forget the names of segments that are no more, from which the last changes came."""
+    came[rows] = np.where(came[rows] < segments, came[rows], FORGOTTEN)
+
+
+def _by_stamp(laws: Iterable[Rules]) -> dict[int, Rules]:
+    """Return rules by the stamps of the rows they have written.
+
+    Before there were stamps the digest of the layout stood in their place: the oldest rules count.
+    """
+    found: dict[int, Rules] = {}
+    for law in laws:
+        layout = compose(law.systems)
+        found.setdefault(stamp_of(layout, law), law)
+        found.setdefault(layout.digest, law)
+    return found
+
+
+def _stamp(value: bytes) -> int:
+    return int.from_bytes(value[:4], "little")
