@@ -20,6 +20,7 @@ is raised. Messages say what was expected, what came, and what to do.
     │   ├── ChangelogCorrupt    changelog_corrupt: a row that cannot be read back
     │   ├── ProducerFailed      producer_failed: outcome of a transaction unknown
     │   └── Stalled             stalled: no progress within the bound
+    ├── CacheHeld               the state of another app fills the cache        exit 1
     └── Rejected                one bad event: a dead letter, then on
 """
 # ruff: noqa: N818 — names say what happened; the root says that they are errors.
@@ -157,6 +158,12 @@ class Stalled(DeliveryError):
     """Say that something made no progress within its bound."""
 
     code = "stalled"
+
+
+class CacheHeld(RewakeError):
+    """Say that the cache is filled by another app, or from another changelog."""
+
+    code = "cache_held"
 
 
 class Reason(StrEnum):

@@ -1,12 +1,12 @@
 """Define a customer's profile as the cache keeps it, the key names, and the reader's rule.
 
-Responsible for the fields of the Redis hash and for saying when an answer is stale. Must not talk
-to Redis, and must not read a clock.
+Responsible for the fields of the Redis hash, for saying who fills a cache, and for saying when an
+answer is stale. Must not talk to Redis, and must not read a clock.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -21,7 +21,9 @@ CLOCK_KEY: Final = "rw:clock"
 APPLIED_KEY: Final = "rw:applied"
 """Hash: partition → changelog offset the cache has reached."""
 EPOCH_KEY: Final = "rw:epoch"
-"""String: lost when the cache was flushed."""
+"""String: who fills the cache, and which filling it is (`Epoch`); lost when it was flushed."""
+WRITER_PREFIX: Final = "rw:writer:"
+"""String per worker: the number of its last write; behind it when the cache has lost writes."""
 OWNERS_KEY: Final = "rw:owners"
 """Partition → worker address, with a time to live."""
 CUSTOMER_PREFIX: Final = "rw:c:"
@@ -30,7 +32,10 @@ MEMBERS_PREFIX: Final = "rw:m:"
 STALE_AFTER_MS: Final = 10_000
 """How old a clock, or how far past ``valid_until``, an answer may be."""
 
-RESERVED_FIELDS: Final = frozenset({"seq", "version", "valid_until", "next"})
+EPOCH_FIELD: Final = "epoch"
+"""Field of a customer's hash: token of the filling that wrote it; no other's may be believed."""
+
+RESERVED_FIELDS: Final = frozenset({"seq", "version", "valid_until", "next", EPOCH_FIELD})
 """Hash fields that no system may be named after."""
 
 _SINCE: Final = ".since"
@@ -68,6 +73,72 @@ class Profile(Struct, frozen=True):
     version: int
     valid_until: Instant | None = None
     next: dict[str, str] = {}
+
+
+class Filler(NamedTuple):
+    """Who fills a cache.
+
+    Attributes
+    ----------
+    app
+        REWAKE_APP.
+    changelog
+        The broker's id of the app's changelog topic: state begun anew is another's.
+    partitions
+        Partition count of that state.
+    """
+
+    app: str
+    changelog: str
+    partitions: int
+
+    def __str__(self) -> str:
+        return f"{self.app} {self.changelog or '-'} {self.partitions}"
+
+
+class Epoch(NamedTuple):
+    """One filling of a cache: offsets, clocks and versions mean something within it only.
+
+    Attributes
+    ----------
+    filler
+        Who fills it.
+    token
+        Which filling it is.
+
+    Examples
+    --------
+    >>> epoch = Epoch(Filler("shop", "Vd9c", 4), "5f0a")
+    >>> str(epoch)
+    'shop Vd9c 4 5f0a'
+    >>> read_epoch("shop Vd9c 4 5f0a") == epoch
+    True
+    """
+
+    filler: Filler
+    token: str
+
+    def __str__(self) -> str:
+        return f"{self.filler} {self.token}"
+
+
+def read_epoch(written: str) -> Epoch:
+    """Read what is under `EPOCH_KEY`.
+
+    Raises
+    ------
+    RewakeError
+        When it says anything else.
+    """
+    parts = written.split(" ")
+    if len(parts) != 4 or not parts[2].isdecimal():
+        message = (
+            f"expected {EPOCH_KEY} to say app, changelog, partitions and token, got {written!r}; "
+            f"if nothing else uses this Redis, delete {EPOCH_KEY} to have the cache rewritten"
+        )
+        raise RewakeError(message)
+    app, changelog, partitions, token = parts
+    return Epoch(Filler(app, "" if changelog == "-" else changelog, int(partitions)), token)
 
 
 def customer_key(customer_id: str) -> str:

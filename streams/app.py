@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from faust import SASLCredentials, SSLCredentials
 
 from schemas import topics
+from schemas.profiles import Filler
 from segmenters.engine import Engine
 from segmenters.layout import compose
 from streams.agents import add_agent
@@ -109,7 +110,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         connection={"bootstrap_servers": settings.kafka, **settings.kafka_security()},
         transaction_ms=settings.transaction_timeout,
     )
-    cache = ProfileCache(settings.redis) if settings.redis else NoCache()
+    cache = _cache(settings, plan, metrics) if settings.redis else NoCache()
     reports = Reports(app.fail, cache, metrics, judging.rules)
     app.ownership = Ownership(app, plan, reports, cache, app.wall)
     app.watchdog = Watchdog(app, app.ownership, metrics, settings.stall_timeout / 1000)
@@ -130,6 +131,11 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
 
 
 def _clock(settings: Settings) -> Clock:
+def _cache(settings: Settings, plan: Plan, metrics: Metrics) -> ProfileCache:
+    filler = Filler(plan.app, plan.digests.topic_ids[plan.changelog], plan.partitions)
+    return ProfileCache(settings.redis, filler, metrics.sink_errors.labels("redis").inc)
+
+
     if settings.clock == "event" and settings.until is not None:
         return EventClock(settings.until)
     return LiveClock(settings.grace, settings.max_future)

@@ -30,7 +30,7 @@ class Cluster(NamedTuple):
     dead_partitions
         Partition count of the dead-letter topic.
     topic_ids
-        Input topic → the broker's id of it.
+        Input topic, and the changelog → the broker's id of it.
     """
 
     partitions: int
@@ -75,7 +75,8 @@ def inspect(settings: Settings, inputs: Sequence[str]) -> Cluster:
             _refuse_deletion(topics_admin.diff(admin, [own]))
         else:
             topics_admin.create(admin, [own])
-    ids = {name: str(found[name].get("topic_id") or "") for name in inputs}
+            found |= _describe(admin, [changelog])
+    ids = {name: str(found[name].get("topic_id") or "") for name in [*inputs, changelog]}
     return Cluster(count, len(found[dead_letters]["partitions"]), ids)
 
 

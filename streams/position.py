@@ -150,5 +150,5 @@ def verify(record: PositionRecord, inventory: Inventory, where: str) -> None:
         f"{where}: expected the {expected} rows its last position record vouches for, got {what}; "
         "records were deleted from this topic or somebody else wrote to it (its cleanup.policy "
         "must be `compact` alone): restore the topic from a backup, or start over with a new "
-        "REWAKE_APP and an empty Redis, replaying the inputs"
+        "REWAKE_APP, replaying the inputs"
     )

@@ -1,7 +1,8 @@
 """Answer from the cache which segments a customer has, and as of when that is right.
 
 Responsible for the reader's rule over Redis: one round trip, the clock of the customer's partition,
-and what may be said of an answer that is too old. Must not compute a segment, and must not write.
+and what may be said of an answer that is too old. A profile counts only within the filling of the
+cache it was written in. Must not compute a segment, and must not write.
 
 Two kinds of time, told apart by REWAKE_CLOCK. Live, an answer is ``stale`` when its clock stands
 more than 10 s behind the wall clock, or when a change should have shown by now. In a replay of
@@ -14,16 +15,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
-from schemas.errors import RewakeError, UsageError
-from schemas.profiles import CLOCK_KEY, Profile, customer_key, from_hash, is_stale
+from schemas.errors import CacheHeld, RewakeError, UsageError
+from schemas.profiles import (
+    CLOCK_KEY,
+    EPOCH_FIELD,
+    EPOCH_KEY,
+    Profile,
+    customer_key,
+    from_hash,
+    is_stale,
+    read_epoch,
+)
 from streams.partitioner import partitions_of
 from streams.settings import shown
+from streams.sinks.trouble import advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from schemas.profiles import Epoch
     from schemas.vocabulary import Instant
     from streams.settings import Settings
 
@@ -40,7 +54,7 @@ class Answer(NamedTuple):
     profile
         The cached profile; None for a customer nobody has told of.
     partition
-        The partition the customer belongs to.
+        The partition the customer belongs to; None while nobody fills the cache.
     as_of
         The published clock of the partition: up to here the answer is right. None: never published.
     stale
@@ -54,7 +68,7 @@ class Answer(NamedTuple):
 
     customer_id: str
     profile: Profile | None
-    partition: int
+    partition: int | None
     as_of: Instant | None
     stale: bool
     overdue: Mapping[str, str]
@@ -67,7 +81,7 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
     Parameters
     ----------
     settings
-        Where the cache is, how many partitions there are, and which clock runs.
+        Where the cache is, whose it is to be, and which clock runs.
     customer_id
         The customer.
     now
@@ -77,6 +91,8 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
     ------
     UsageError
         When the settings name no cache.
+    CacheHeld
+        When another app fills the cache.
     RewakeError
         When the cache does not answer, or holds something else.
     """
@@ -88,27 +104,32 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
             decode_responses=True,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
         ) as client:
-            pipeline = client.pipeline(transaction=False)
-            # The clock first: a profile written between the two is newer than the clock says,
-            # never older.
+            # All three of one instant: clocks vouch for profiles of their own filling only.
+            pipeline = client.pipeline(transaction=True)
+            pipeline.get(EPOCH_KEY)
             pipeline.hgetall(CLOCK_KEY)
             pipeline.hgetall(customer_key(customer_id))
-            clocks, fields = pipeline.execute()
+            written, clocks, fields = pipeline.execute()
     except RedisError as error:
         url = shown(settings)["REWAKE_REDIS"]
-        message = (
-            f"expected Redis at {url} to answer, got {error}; is it up, is REWAKE_REDIS right?"
-        )
+        message = f"expected Redis at {url} to answer, got {error}; {advice(error)}"
         raise RewakeError(message) from error
-    return judge(customer_id, fields, clocks, settings.partitions, now, settings.until)
+    epoch = None if written is None else read_epoch(written)
+    if epoch is not None and epoch.filler.app != settings.app:
+        raise CacheHeld(
+            f"expected the cache to be that of app {settings.app}, it is that of app "
+            f"{epoch.filler.app}; are REWAKE_APP and REWAKE_REDIS those of the worker?"
+        )
+    return judge(customer_id, fields, clocks, epoch, now, settings.until)
 
 
 def judge(
     customer_id: str,
     fields: Mapping[str, str],
     clocks: Mapping[str, str],
-    partitions: int,
+    epoch: Epoch | None,
     now: Instant,
     until: Instant | None = None,
 ) -> Answer:
@@ -122,8 +143,8 @@ def judge(
         The customer's hash; empty for an unknown one.
     clocks
         The hash of clocks: partition → epoch ms.
-    partitions
-        Partition count of the inputs, as far as the reader knows; more clocks say more.
+    epoch
+        The present filling of the cache; None when there is none: it was flushed.
     now
         The reader's wall clock.
     until
@@ -131,19 +152,23 @@ def judge(
 
     Examples
     --------
-    >>> held = {"lifecycle": "active", "lifecycle.since": "5", "seq": "1", "version": "1"}
-    >>> fields = {**held, "valid_until": "20000", "next": "lifecycle=silent"}
-    >>> judge("c", fields, {"0": "29000"}, 1, now=30_000).stale
+    >>> epoch = read_epoch("shop Vd9c 1 5f0a")
+    >>> held = {"epoch": "5f0a", "lifecycle": "active", "lifecycle.since": "5", "seq": "1"}
+    >>> fields = {**held, "version": "1", "valid_until": "20000", "next": "lifecycle=silent"}
+    >>> judge("c", fields, {"0": "29000"}, epoch, now=30_000).stale
     False
-    >>> late = judge("c", fields, {"0": "39000"}, 1, now=40_000)
+    >>> late = judge("c", fields, {"0": "39000"}, epoch, now=40_000)
     >>> late.stale, late.overdue
     (True, {'lifecycle': 'silent'})
     """
-    count = max(partitions, 1 + max(map(int, clocks), default=-1))
-    partition = int(partitions_of([customer_id.encode()], count)[0])
+    if epoch is None:
+        return Answer(customer_id, None, None, None, stale=True, overdue={}, until=until)
+    partition = int(partitions_of([customer_id.encode()], epoch.filler.partitions)[0])
     written = clocks.get(str(partition))
     clock = None if written is None else int(written)
-    profile = from_hash(customer_id, fields) if fields else None
+    # What an earlier filling left: as this one has a clock, it knows no such customer.
+    known = fields.get(EPOCH_FIELD) == epoch.token
+    profile = from_hash(customer_id, fields) if known else None
     # A replay's answer is one about the past: it is read at the clock it was given at.
     moment = now if until is None or clock is None else clock
     stale = is_stale(profile or _nobody(customer_id), clock, moment)

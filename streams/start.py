@@ -86,8 +86,8 @@ def _refuse_traces(partition: int, customers: int, logs: Mapping[str, InputLog])
     trace = f"{customers} rows" if customers else "a committed offset on " + ", ".join(worked_on)
     raise StateMissing(
         f"partition {partition}: expected a position record beside {trace}, found none in the "
-        "changelog; restore the changelog topic, or start over: delete the changelog topic and the "
-        "consumer group, flush Redis, then replay the inputs from their start"
+        "changelog; restore the changelog topic, or start over: delete the changelog topic, the "
+        "consumer group and the cache's key rw:epoch, then replay the inputs from their start"
     )
 
 
@@ -100,18 +100,18 @@ def _position(partition: int, record: PositionRecord, topic: str, log: InputLog)
         raise InputReset(
             f"{where}: expected the topic with id {known.topic_id}, found another one of that name "
             f"({log.topic_id}); it was deleted and created again: start over with a new "
-            "REWAKE_APP and an empty Redis, or restore the topic"
+            "REWAKE_APP, or restore the topic"
         )
     if known.offset > log.end:
         raise InputReset(
             f"{where}: expected a log up to at least offset {known.offset}, it ends at {log.end}; "
             "records were lost or the topic was created again: restore it, or start over with a "
-            "new REWAKE_APP and an empty Redis"
+            "new REWAKE_APP"
         )
     if known.offset < log.start:
         raise InputTruncated(
             f"{where}: expected to go on at offset {known.offset}, the log starts at {log.start}: "
             f"{log.start - known.offset} offsets were deleted unread (retention); replay them from "
-            "a backup, or start over with a new REWAKE_APP and an empty Redis"
+            "a backup, or start over with a new REWAKE_APP"
         )
     return Position(known.offset, NEVER if known.running_max is None else known.running_max)

@@ -113,21 +113,19 @@ def answer_in_words(answer: Answer, rules: Rules, now: Instant) -> list[str]:
 def _unknown(answer: Answer) -> str:
     expected = f"rewake: expected a profile of customer {answer.customer_id}, the cache"
     if answer.as_of is None:
-        return (
-            f"{expected} has none and no clock of partition {answer.partition}; does a worker run "
-            "against this Redis, and is REWAKE_PARTITIONS that of the topics?"
-        )
+        return f"{expected} has none and {_no_clock(answer)}"
     as_of = instant_in_words(answer.as_of)
-    return f"{expected} knows no order or engagement of such a customer as of {as_of}; check the id"
+    stale = " (STALE: the worker stands still or lags)" if answer.stale else ""
+    return (
+        f"{expected} knows no order or engagement of such a customer as of {as_of}{stale}; "
+        "check the id"
+    )
 
 
 def _as_of(answer: Answer, now: Instant) -> str:
     """Say up to when the answer holds, and what is wrong with it if something is."""
     if answer.as_of is None:
-        return (
-            f"STALE: no clock of partition {answer.partition} is published; does the worker run, "
-            "and is REWAKE_PARTITIONS that of the topics?"
-        )
+        return f"STALE: {_no_clock(answer)}"
     as_of = f"as of {instant_in_words(answer.as_of)}"
     if answer.until is not None:
         if answer.as_of >= answer.until:
@@ -142,4 +140,13 @@ def _as_of(answer: Answer, now: Instant) -> str:
     return (
         f"{found}. Was it a replay of history? Then set REWAKE_CLOCK=event and REWAKE_UNTIL as the "
         "worker has them"
+    )
+
+
+def _no_clock(answer: Answer) -> str:
+    if answer.partition is None:
+        return "was never filled, or was flushed; does a worker run against this Redis?"
+    return (
+        f"no clock of partition {answer.partition} is published; does a worker run against this "
+        "Redis, and is it still writing all customers?"
     )

@@ -1,111 +1,43 @@
 """Keep the profiles of the owned partitions in Redis, behind the durable state.
 
-Responsible for what is rendered when, for the order profiles → applied offset and clock, for a
-cache that was flushed, and for going on while Redis does not answer. Must not render a profile
-whose row holds anything uncommitted, and must never stop or slow the engine.
+Responsible for what is rendered when, for the order profiles → applied offset and clock, and for
+going on whatever Redis does: away, slow, flushed, gone back, full, or refusing single keys. Must
+not render a profile whose row holds anything uncommitted, and must never stop or slow the engine.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-import numpy as np
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from schemas.profiles import (
-    APPLIED_KEY,
-    CLOCK_KEY,
-    EPOCH_KEY,
-    MEMBERS_PREFIX,
-    customer_key,
-    to_hash,
-)
-from segmenters.instants import NEVER
-from streams.sinks import scripts
+from streams.sinks.behind import Behind
+from streams.sinks.redis_store import ANSWER_S, CacheLost, Mark, RedisStore, Refusal
+from streams.sinks.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from schemas.profiles import Profile
+    from schemas.profiles import Filler, Profile
     from schemas.vocabulary import Instant
     from streams.ports import PartitionEngine
-    from streams.runs import BoolArray, IntArray
+    from streams.runs import IntArray
+    from streams.sinks.behind import Post
 
-_pack: Final = msgspec.msgpack.Encoder().encode
 _log: Final = structlog.get_logger(__name__)
 
 RENDERED: Final = 5_000
-"""Profiles rendered for one transaction, and written in one pipeline."""
+"""Profiles rendered for one transaction, and delivered together."""
 WRITTEN: Final = 100
 """Profiles one call of the script writes: Redis answers nobody else for about a millisecond."""
 OUTBOX: Final = 20_000
 """Rendered profiles that may wait for Redis; beyond, only their row numbers are kept."""
 POSTS: Final = 1_000
 """Posts that may wait before those of a clock alone are left out; a later one says more."""
-ANSWER_S: Final = 5.0
 BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0)
-
-
-class Post(NamedTuple):
-    """Profiles of one partition, and what holds once they are written.
-
-    Attributes
-    ----------
-    partition
-        Their partition.
-    profiles
-        In the state that is durable.
-    offset
-        Changelog offset the cache has reached then; None: not yet sure.
-    clock
-        Clock that may be published then; None: not yet.
-    epoch
-        Epoch of the cache when they were queued: in another, offset and clock vouch for nothing.
-    """
-
-    partition: int
-    profiles: Sequence[Profile]
-    offset: int | None
-    clock: Instant | None
-    epoch: str | None
-
-
-class _Behind:
-    """What of one partition is not yet on its way: a bit per row, however long Redis is away."""
-
-    def __init__(self, engine: PartitionEngine) -> None:
-        self.engine = engine
-        self._rows: BoolArray = np.zeros(0, np.bool_)
-        self.offset = -1
-        self.clock: Instant = NEVER
-        self.posted: tuple[int | None, Instant | None] = (None, None)
-
-    def add(self, rows: IntArray) -> None:
-        """Take rows."""
-        if not len(rows):
-            return
-        if len(self._rows) <= int(rows.max()):
-            grown = np.zeros(max(self.engine.customers, int(rows.max()) + 1), np.bool_)
-            grown[: len(self._rows)] = self._rows
-            self._rows = grown
-        self._rows[rows] = True
-
-    def take(self, most: int) -> IntArray:
-        """Give rows away, the lowest first."""
-        rows = np.flatnonzero(self._rows)[:most]
-        self._rows[rows] = False
-        return rows
-
-    @property
-    def count(self) -> int:
-        """Number of rows."""
-        return int(np.count_nonzero(self._rows))
 
 
 class ProfileCache:
@@ -115,25 +47,27 @@ class ProfileCache:
     ----------
     url
         Where Redis is; ``rediss://`` for TLS, with user and password where needed.
+    filler
+        Whose profiles they are.
+    on_error
+        Called for each failed call, and for each profile that was refused.
     """
 
-    def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S, decode_responses=True
-        )
-        self._write = self._redis.register_script(scripts.WRITE_PROFILES)
-        self._publish = self._redis.register_script(scripts.PUBLISH)
-        self._open_epoch = self._redis.register_script(scripts.OPEN_EPOCH)
-        self._partitions: dict[int, _Behind] = {}
+    def __init__(
+        self, url: str, filler: Filler, on_error: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = RedisStore(url, filler)
+        self._on_error = on_error
+        self._partitions: dict[int, Behind] = {}
         self._outbox: deque[Post] = deque()
         self._waiting = 0
         self._posted = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._epoch: str | None = None
-        self._task: asyncio.Task[None] | None = None
-        self.errors = 0
-        self.on_error: Callable[[], None] = lambda: None
+        self._losses = self._losses_when_asked = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._trouble = Trouble("cache cannot be written")
+        self._refusals = Trouble("cache refuses profiles")
 
     @property
     def behind(self) -> int:
@@ -144,7 +78,7 @@ class ProfileCache:
 
     async def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks.append(asyncio.create_task(self._run()))
 
     async def stop(self, timeout: float = 3.0) -> None:  # noqa: ASYNC109
         """Write what is waiting if Redis answers in time, then close."""
@@ -153,9 +87,9 @@ class ProfileCache:
                 await self._empty.wait()
         except TimeoutError:
             _log.warning("cache left behind", profiles=self._waiting)
-        if self._task is not None:
-            self._task.cancel()
-        await self._redis.aclose()
+        for task in self._tasks:
+            task.cancel()
+        await self._store.close()
 
     # ---- ownership
 
@@ -163,21 +97,25 @@ class ProfileCache:
         """Return the changelog offset the cache has reached, by partition; empty when unknown."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._learn_epoch()
-                found: dict[Any, Any] = await self._redis.hgetall(APPLIED_KEY)
-        except (RedisError, OSError, TimeoutError) as error:
+                await self._join()
+                self._losses_when_asked = self._losses
+                return await self._store.applied()
+        except Exception as error:  # noqa: BLE001 - nothing about the cache stops a takeover
             self._failed(error)
             return {}
-        return {int(partition): int(offset) for partition, offset in found.items()}
 
     def taken(self, partition: int, engine: PartitionEngine, rows: IntArray) -> None:
         """Take a partition over; ``rows`` are those the cache may not hold."""
-        self._partitions[partition] = behind = _Behind(engine)
+        self._partitions[partition] = behind = Behind(partition, engine)
         behind.add(rows)
+        if self._losses != self._losses_when_asked:
+            behind.add_all()  # lost since it was asked how far it is
 
     def released(self, partition: int) -> None:
         """Let a partition go; whoever takes it rewrites what is above the applied offset."""
-        self._partitions.pop(partition, None)
+        behind = self._partitions.pop(partition, None)
+        if behind is not None:
+            behind.engine = None  # its posts may wait for long, its rows need not
 
     # ---- behind the state
 
@@ -193,8 +131,8 @@ class ProfileCache:
         behind.add(rows)
         return self._render(behind)
 
-    def _render(self, behind: _Behind) -> Sequence[Profile]:
-        if self._waiting >= OUTBOX:
+    def _render(self, behind: Behind) -> Sequence[Profile]:
+        if self._waiting >= OUTBOX or behind.engine is None:
             return ()
         rows = behind.take(RENDERED)
         return behind.engine.profiles(rows) if len(rows) else ()
@@ -206,24 +144,20 @@ class ProfileCache:
         behind = self._partitions.get(partition)
         if behind is not None:
             behind.offset, behind.clock = offset, clock
-            self._post(partition, behind, profiles)
+            self._post(behind, profiles)
 
     def settled(self, partition: int, clock: Instant) -> None:
         """Publish a clock although nothing changed; all effects of the partition are durable."""
         behind = self._partitions.get(partition)
         if behind is not None:
             behind.clock = clock
-            self._post(partition, behind, self._render(behind))
+            self._post(behind, self._render(behind))
 
-    def _post(self, partition: int, behind: _Behind, profiles: Sequence[Profile]) -> None:
+    def _post(self, behind: Behind, profiles: Sequence[Profile]) -> None:
         """Queue profiles; offset and clock go with them only when no row is left behind."""
-        sure = behind.count == 0
-        offset = behind.offset if sure and behind.offset >= 0 else None
-        clock = behind.clock if sure and behind.clock > NEVER else None
-        if not profiles and ((offset, clock) == behind.posted or len(self._outbox) >= POSTS):
+        if not profiles and (not behind.has_news or len(self._outbox) >= POSTS):
             return
-        behind.posted = (offset, clock)
-        self._outbox.append(Post(partition, profiles, offset, clock, self._epoch))
+        self._outbox.append(behind.post(profiles))
         self._waiting += len(profiles)
         self._empty.clear()
         self._posted.set()
@@ -239,60 +173,87 @@ class ProfileCache:
                 batch = _batch(self._outbox)
                 try:
                     await self._deliver(batch)
-                except (RedisError, OSError, TimeoutError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is: say so, try again
                     self._failed(error)
                     await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                     failures += 1
                     continue
                 failures = 0
+                self._trouble.over()
                 for _ in batch:
                     self._waiting -= len(self._outbox.popleft().profiles)
             self._empty.set()
 
     async def _deliver(self, batch: Sequence[Post]) -> None:
-        if self._epoch is None:
-            await self._learn_epoch()
-        latest = {profile.customer_id: profile for post in batch for profile in post.profiles}
-        profiles = list(latest.values())
-        for first in range(0, len(profiles), WRITTEN):
-            some = profiles[first : first + WRITTEN]
-            await self._write(
-                keys=[customer_key(profile.customer_id) for profile in some],
-                args=[MEMBERS_PREFIX, _pack([_parts(profile) for profile in some])],
-            )
-        for partition, (offset, clock) in _vouched(batch, self._epoch).items():
-            current = await self._publish(
-                keys=[EPOCH_KEY, CLOCK_KEY, APPLIED_KEY],
-                args=[self._epoch or "", partition, _word(clock), _word(offset)],
-            )
-            if not current:
-                await self._learn_epoch()
-                return
+        try:
+            if self._store.epoch is None:
+                await self._join()
+            await self._write(batch)
+            marks = _vouched(batch)
+            if marks and await self._store.publish(marks):
+                self._tasks.append(asyncio.create_task(self._sweep()))
+        except CacheLost:
+            await self._store.join()
+            self._begin_again()
 
-    async def _learn_epoch(self) -> None:
-        """Notice a flushed cache: everything owned has to be written again."""
-        offered = secrets.token_hex(8)
-        epoch = await self._open_epoch(keys=[EPOCH_KEY, CLOCK_KEY, APPLIED_KEY], args=[offered])
-        if epoch == self._epoch:
-            return
-        new = self._epoch is not None or epoch == offered
-        if new:
-            _log.warning("cache is new", partitions=sorted(self._partitions))
+    async def _write(self, batch: Sequence[Post]) -> None:
+        """Write profiles; what Redis refuses is kept as behind and holds nobody else up."""
+        latest = {each.customer_id: (each, post.behind) for post in batch for each in post.profiles}
+        waiting = list(latest.values())
+        for first in range(0, len(waiting), WRITTEN):
+            some = waiting[first : first + WRITTEN]
+            why, refused = await self._write_some([profile for profile, _ in some])
+            for number in refused:
+                profile, behind = some[number]
+                behind.refuse([profile.customer_id])
+                self._on_error()
+                _log.debug("refused", customer=profile.customer_id, error=why)
+            if refused:
+                self._refusals.note(why, profiles=len(refused))
+
+    async def _write_some(self, profiles: Sequence[Profile]) -> Refusal:
+        try:
+            refusal = await self._store.write(profiles)
+        except (CacheLost, RedisError, OSError, TimeoutError):
+            raise  # that is about all of them
+        except Exception as error:  # noqa: BLE001 - one that cannot even be sent
+            if len(profiles) == 1:
+                return Refusal(repr(error), [0])
+        else:
+            return refusal
+        alone = [await self._write_some([profile]) for profile in profiles]
+        refused = [number for number, (_, which) in enumerate(alone) if which]
+        return Refusal(alone[refused[-1]].why if refused else "", refused)
+
+    async def _join(self) -> None:
+        if await self._store.join():
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Write everything owned again: the cache is new, or has lost some of what it had."""
+        _log.warning("cache is new", partitions=sorted(self._partitions))
+        self._losses += 1
+        for post in self._outbox:
+            post.behind.void()
         for behind in self._partitions.values():
-            if new:
-                behind.add(np.arange(behind.engine.customers))
-            behind.posted = (None, None)  # what was queued before vouches for nothing
-        self._epoch = epoch
+            behind.add_all()
+
+    async def _sweep(self) -> None:
+        """Remove what others have left; where it fails, readers do not believe it anyway."""
+        try:
+            removed = await self._store.sweep()
+        except Exception as error:  # noqa: BLE001 - whatever it is: say so
+            self._failed(error)
+        else:
+            _log.info("cache complete", removed=removed)
 
     def _failed(self, error: Exception) -> None:
-        self.errors += 1
-        self.on_error()
-        if self.errors == 1 or self.errors % 100 == 0:
-            _log.warning("cache does not answer", error=repr(error), errors=self.errors)
+        self._on_error()
+        self._trouble.note(error)
 
 
-def _batch(outbox: deque[Post]) -> list[Post]:
-    """Return the posts at the head that make one pipeline."""
+def _batch(outbox: Iterable[Post]) -> list[Post]:
+    """Return the posts at the head that are delivered together."""
     batch: list[Post] = []
     size = 0
     for post in outbox:
@@ -303,31 +264,17 @@ def _batch(outbox: deque[Post]) -> list[Post]:
     return batch
 
 
-def _vouched(
-    batch: Sequence[Post], epoch: str | None
-) -> dict[int, tuple[int | None, Instant | None]]:
+def _vouched(batch: Sequence[Post]) -> dict[int, Mark]:
     """Return, by partition, what holds once all profiles of the batch are written."""
-    known: dict[int, tuple[int | None, Instant | None]] = {}
+    known: dict[int, Mark] = {}
     for post in batch:
-        if post.epoch != epoch:
-            continue
-        offset, clock = known.get(post.partition, (None, None))
-        known[post.partition] = (_later(offset, post.offset), _later(clock, post.clock))
-    return {partition: what for partition, what in known.items() if what != (None, None)}
+        if post.term == post.behind.term:
+            before = known.get(post.behind.partition, Mark(None, None))
+            known[post.behind.partition] = Mark(
+                _later(before.offset, post.mark.offset), _later(before.clock, post.mark.clock)
+            )
+    return {partition: mark for partition, mark in known.items() if mark != (None, None)}
 
 
 def _later(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else max(one, other)
-
-
-def _word(number: int | None) -> str:
-    return "" if number is None else str(number)
-
-
-def _parts(profile: Profile) -> tuple[Any, ...]:
-    """Return what the script takes of one profile."""
-    systems: list[Any] = []
-    for system, standing in profile.systems.items():
-        systems += (system, standing.segment, standing.since)
-    fields = [part for pair in to_hash(profile).items() for part in pair]
-    return (profile.version, profile.customer_id, systems, fields)

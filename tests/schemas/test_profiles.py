@@ -13,12 +13,15 @@ from schemas import profiles
 from schemas.errors import RewakeError
 from schemas.profiles import (
     RESERVED_FIELDS,
+    Epoch,
+    Filler,
     Profile,
     Standing,
     customer_key,
     from_hash,
     is_stale,
     members_key,
+    read_epoch,
     to_hash,
 )
 
@@ -79,7 +82,21 @@ def test_the_keys_are_the_public_ones() -> None:
     assert customer_key("客户:1") == "rw:c:客户:1"
     assert members_key("lifecycle", "silent") == "rw:m:lifecycle:silent"
     keys = {profiles.CLOCK_KEY, profiles.APPLIED_KEY, profiles.EPOCH_KEY, profiles.OWNERS_KEY}
-    assert keys == {"rw:clock", "rw:applied", "rw:epoch", "rw:owners"}
+    assert keys | {profiles.WRITER_PREFIX} == {
+        "rw:clock", "rw:applied", "rw:epoch", "rw:owners", "rw:writer:"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("changelog", ["Vd9cQm0TQ3OsQ2Xh4Q5w9A", ""])
+def test_an_epoch_survives_the_cache(changelog: str) -> None:
+    epoch = Epoch(Filler("shop.of-2", changelog, 12), "5f0a")
+    assert read_epoch(str(epoch)) == epoch
+
+
+@pytest.mark.parametrize("written", ["5f0a", "shop Vd9c four 5f0a", "shop Vd9c 4 5f0a more", ""])
+def test_an_epoch_of_anything_else_is_refused_and_the_remedy_named(written: str) -> None:
+    with pytest.raises(RewakeError, match="delete rw:epoch"):
+        read_epoch(written)
 
 
 # now:          100 000

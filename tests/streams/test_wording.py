@@ -114,4 +114,6 @@ def test_nothing_ahead_is_said_and_a_missing_clock_is_stale() -> None:
 
 def test_an_unknown_customer_is_a_clear_message() -> None:
     assert "knows no order or engagement" in said(answer(profile=None))
+    assert "STALE" in said(answer(profile=None, stale=True))
     assert "no clock of partition 2" in said(answer(profile=None, as_of=None))
+    assert "was flushed" in said(answer(profile=None, as_of=None, partition=None))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from schemas.profiles import CLOCK_KEY, Profile, Standing, customer_key, to_hash
+from schemas.profiles import CLOCK_KEY, EPOCH_KEY, Profile, Standing, customer_key, to_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,10 @@ def cache(spare_servers: LocalServers) -> Iterator[dict[str, str]]:
     )
     with Redis.from_url(url) as client:
         client.flushdb()
-        client.hset(customer_key("17850"), mapping=to_hash(profile))
+        client.set(EPOCH_KEY, "rewake Vd9c 1 5f0a")
+        client.hset(customer_key("17850"), mapping={"epoch": "5f0a"} | to_hash(profile))
         client.hset(CLOCK_KEY, "0", str(THEN))
-        yield {"REWAKE_REDIS": url, "REWAKE_PARTITIONS": "1"}
+        yield {"REWAKE_REDIS": url}
         client.flushdb()
 
 
@@ -82,7 +83,7 @@ def test_a_live_clock_of_now_is_up_to_date(rewake: Rewake, cache: dict[str, str]
     now = time.time_ns() // 1_000_000
     profile = Profile("new", {"lifecycle": Standing("new", now)}, 1, 1)
     with Redis.from_url(cache["REWAKE_REDIS"]) as client:
-        client.hset(customer_key("new"), mapping=to_hash(profile))
+        client.hset(customer_key("new"), mapping={"epoch": "5f0a"} | to_hash(profile))
         client.hset(CLOCK_KEY, "0", str(now + 5_000))
     done = rewake("lookup", "new", **cache)
     assert ", up to date\n" in done.stdout
@@ -97,6 +98,21 @@ def test_an_unknown_customer_ends_with_code_1_and_a_clear_message(
     as_json = rewake("lookup", "nobody", "--json", **cache, **REPLAYED)
     assert as_json.returncode == 1
     assert json.loads(as_json.stdout)["known"] is False
+
+
+def test_the_cache_of_another_app_is_not_read(rewake: Rewake, cache: dict[str, str]) -> None:
+    done = rewake("lookup", "17850", **cache, **REPLAYED, REWAKE_APP="shop")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "expected the cache to be that of app shop, it is that of app rewake" in done.stderr
+
+
+def test_a_flushed_cache_knows_nobody_and_says_so(rewake: Rewake, cache: dict[str, str]) -> None:
+    with Redis.from_url(cache["REWAKE_REDIS"]) as client:
+        client.delete(EPOCH_KEY)
+    done = rewake("lookup", "17850", "--json", **cache)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["known"], found["stale"]) == (1, False, True)
+    assert "never filled, or was flushed" in rewake("lookup", "17850", **cache).stderr
 
 
 def test_a_redis_that_is_away_is_named(rewake: Rewake) -> None:

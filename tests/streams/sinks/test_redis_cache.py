@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from schemas.profiles import (
     APPLIED_KEY,
     CLOCK_KEY,
     EPOCH_KEY,
+    Filler,
     Profile,
     Standing,
     customer_key,
     from_hash,
     members_key,
 )
-from streams.sinks import redis_cache
+from streams.sinks import behind, redis_cache
 from streams.sinks.redis_cache import ProfileCache
 from tests.streams.counting import CountingEngine
 from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+FILLER = Filler("shop", "Vd9c", 4)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def store(redis_url: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 async def cache(redis_url: str, store: redis.Redis) -> AsyncIterator[ProfileCache]:
     assert store.dbsize() == 0
-    made = ProfileCache(redis_url)
+    made = ProfileCache(redis_url, FILLER)
     await made.start()
     assert await made.applied() == {}
     yield made
@@ -161,7 +165,7 @@ async def test_the_offset_reached_is_what_a_new_owner_learns(
     cache.taken(3, engine_with(1), np.empty(0, np.int64))
     cache.durable(3, [], 77, 1)
     await written(cache)
-    other = ProfileCache(redis_url)
+    other = ProfileCache(redis_url, FILLER)
     await other.start()
     assert await other.applied() == {3: 77}
     assert store.hlen(APPLIED_KEY) == 1
@@ -172,7 +176,8 @@ async def test_without_redis_nothing_waits_and_only_row_numbers_pile_up(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(redis_cache, "OUTBOX", 10)
-    cache = ProfileCache("redis://127.0.0.1:1/0")
+    errors: list[int] = []
+    cache = ProfileCache("redis://127.0.0.1:1/0", FILLER, lambda: errors.append(1))
     await cache.start()
     assert await cache.applied() == {}
     cache.taken(0, engine_with(100), np.arange(100))
@@ -180,7 +185,7 @@ async def test_without_redis_nothing_waits_and_only_row_numbers_pile_up(
         cache.durable(0, cache.render(0, np.arange(100)), number, number)
     assert sum(len(post.profiles) for post in cache._outbox) <= 100
     assert cache.behind >= 100
-    assert cache.errors > 0
+    assert errors
     await cache.stop(timeout=0.1)
 
 
@@ -190,7 +195,7 @@ async def test_what_waited_for_redis_is_written_when_it_comes_back(
     monkeypatch.setattr(redis_cache, "BACKOFF_S", (0.05,))
     url = spare_servers.start("redis")
     spare_servers.stop("redis")
-    cache = ProfileCache(url)
+    cache = ProfileCache(url, FILLER)
     await cache.start()
     engine = engine_with(20)
     cache.taken(0, engine, np.arange(20))
@@ -198,7 +203,7 @@ async def test_what_waited_for_redis_is_written_when_it_comes_back(
     await asyncio.sleep(0.3)
     assert spare_servers.start("redis") == url
     async with asyncio.timeout(15):
-        while cache.behind or (not cache._outbox and cache._epoch is None):
+        while cache.behind or (not cache._outbox and cache._store.epoch is None):
             cache.settled(0, 60)  # what every tick does
             await asyncio.sleep(0.05)
     cache.settled(0, 60)
@@ -231,9 +236,212 @@ async def test_what_was_queued_before_a_flush_vouches_for_nothing(
 
 
 async def test_clocks_alone_do_not_pile_up_while_redis_is_away():
-    away = ProfileCache("redis://127.0.0.1:1/0")
+    away = ProfileCache("redis://127.0.0.1:1/0", FILLER)
     away.taken(0, engine_with(0), np.empty(0, np.int64))
     for clock in range(5_000):
         away.settled(0, clock)
     assert len(away._outbox) == redis_cache.POSTS
-    await away._redis.aclose()
+    await away._store.close()
+
+
+# ---- refusals
+
+
+async def ticking(cache: ProfileCache, holds: Callable[[], object]) -> None:
+    """Do what every tick does until something holds."""
+    async with asyncio.timeout(10):
+        while not holds():
+            for partition, known in cache._partitions.items():
+                cache.settled(partition, known.clock)
+            await asyncio.sleep(0.02)
+
+
+async def published(cache: ProfileCache, store: redis.Redis, clocks: dict[str, str]) -> None:
+    await ticking(cache, lambda: store.hgetall(CLOCK_KEY) == clocks)
+
+
+async def test_a_key_that_cannot_be_written_holds_back_its_partitions_clock_and_nobody_else(
+    cache: ProfileCache, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(behind, "AGAIN_S", 0.2)
+    errors: list[int] = []
+    cache._on_error = lambda: errors.append(1)
+    store.set(customer_key("c-3"), "somebody's")
+    cache.taken(0, engine_with(7), np.arange(7))
+    cache.taken(1, engine_with(0), np.empty(0, np.int64))
+    cache.durable(0, cache.render(0, np.empty(0, np.int64)), 10, 100)
+    cache.durable(1, [], 20, 200)
+    await published(cache, store, {"1": "200"})
+    await ticking(cache, lambda: len(errors) >= 2)  # it is tried again and again
+    assert len(list(store.scan_iter("rw:c:*", _type="hash"))) == 6
+    assert store.hgetall(APPLIED_KEY) == {"1": "20"}
+    assert cache.behind >= 1
+    store.delete(customer_key("c-3"))
+    await published(cache, store, {"0": "100", "1": "200"})
+    assert store.hget(customer_key("c-3"), "count") == "1"
+    assert store.hget(APPLIED_KEY, "0") == "10"
+
+
+async def test_what_was_posted_behind_a_refused_profile_is_not_vouched_for(
+    cache: ProfileCache, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_cache, "RENDERED", 1)  # each post is delivered by itself
+    store.set(customer_key("c-0"), "somebody's")
+    cache.taken(0, engine_with(2), np.empty(0, np.int64))
+    cache.durable(0, [profile("c-0", "active", 1)], 10, 100)
+    cache.durable(0, [profile("c-1", "active", 1)], 20, 200)
+    await eventually(lambda: not cache._outbox)
+    assert store.hget(customer_key("c-1"), "lifecycle") == "active"
+    assert store.hgetall(CLOCK_KEY) == store.hgetall(APPLIED_KEY) == {}
+
+
+async def test_a_profile_that_cannot_even_be_sent_is_set_aside(
+    cache: ProfileCache, store: redis.Redis
+):
+    engine = engine_with(3)
+    engine.row_of = lambda _: 0  # type: ignore[method-assign]
+    cache.taken(0, engine, np.empty(0, np.int64))
+    broken = profile("c-0", "\ud800", 1)
+    cache.durable(0, [profile("c-1", "new", 1), broken, profile("c-2", "new", 1)], 10, 100)
+    await eventually(lambda: not cache._outbox)
+    assert sorted(store.scan_iter("rw:c:*")) == ["rw:c:c-1", "rw:c:c-2"]
+    assert store.hgetall(CLOCK_KEY) == {}
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), redis.ResponseError("OOM")])
+async def test_no_error_ends_the_writing_or_goes_unsaid(
+    cache: ProfileCache, store: redis.Redis, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_cache, "BACKOFF_S", (0.01,))
+    publish, errors, fails = cache._store.publish, [], [error] * 3
+
+    async def failing(marks: Any) -> bool:
+        if fails:
+            raise fails.pop()
+        return await publish(marks)
+
+    cache._store.publish = failing  # type: ignore[method-assign]
+    cache._on_error = lambda: errors.append(1)
+    cache.taken(0, engine_with(1), np.empty(0, np.int64))
+    with capture_logs() as logs:
+        cache.durable(0, [profile("c-0", "active", 1)], 10, 100)
+        await written(cache)
+    assert store.hgetall(CLOCK_KEY) == {"0": "100"}
+    assert len(errors) == 3
+    said = [(line["log_level"], line["event"]) for line in logs]
+    assert said == [("error", "cache cannot be written"), ("info", "cache cannot be written: over")]
+    assert type(error).__name__ in logs[0]["error"]
+
+
+async def test_a_server_that_cannot_write_at_all_is_tried_again_and_named(
+    cache: ProfileCache, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_cache, "BACKOFF_S", (0.05,))
+    monkeypatch.setattr(behind, "AGAIN_S", 0.1)
+    cache.taken(0, engine_with(3), np.arange(3))
+    store.config_set("maxmemory", "1")
+    try:
+        with capture_logs() as logs:
+            cache.durable(0, cache.render(0, np.empty(0, np.int64)), 10, 100)
+            await eventually(lambda: logs)
+    finally:
+        store.config_set("maxmemory", "0")
+    assert "raise maxmemory" in logs[0]["do"]
+    await published(cache, store, {"0": "100"})
+    assert len(list(store.scan_iter("rw:c:*"))) == 3
+
+
+# ---- another filling
+
+
+async def test_the_cache_of_another_app_is_not_touched_until_it_is_handed_over(
+    cache: ProfileCache, store: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_cache, "BACKOFF_S", (0.05,))
+    cache.taken(0, engine_with(0), np.empty(0, np.int64))
+    old = [profile("c-0", "churned", 90), profile("gone", "silent", 7)]
+    cache.durable(0, old, 5_000, 9_000)
+    await written(cache)
+    before = {key: store.type(key) for key in store.scan_iter()}
+
+    errors: list[int] = []
+    other = ProfileCache(redis_url, FILLER._replace(changelog="anew"), lambda: errors.append(1))
+    await other.start()
+    with capture_logs() as logs:
+        assert await other.applied() == {}
+        for number in range(4):
+            rows = 2 if number == 0 else 0
+            other.taken(number, engine_with(rows), np.arange(rows))
+            other.durable(number, other.render(number, np.empty(0, np.int64)), 10, 100)
+        await eventually(lambda: len(errors) > 2)
+    assert {key: store.type(key) for key in store.scan_iter()} == before
+    assert store.hget(customer_key("c-0"), "lifecycle") == "churned"
+    assert [line["event"] for line in logs] == ["cache cannot be written"]  # once a minute
+    assert "delete the key rw:epoch" in logs[0]["error"]
+
+    store.delete(EPOCH_KEY)  # the old one stands still
+    await published(other, store, {str(number): "100" for number in range(4)})
+    assert store.hgetall(APPLIED_KEY) == {str(number): "10" for number in range(4)}
+    await eventually(lambda: not store.exists(customer_key("gone")))
+    assert store.hget(customer_key("c-0"), "version") == "1"  # an older one, but of this filling
+    assert not store.hexists(customer_key("c-0"), "lifecycle")
+    assert sorted(store.scan_iter("rw:m:*")) == [members_key("count", "1")]
+
+    cache.settled(0, 10_000)  # the old one goes on: it does not take the cache back
+    with capture_logs() as logs:
+        await eventually(lambda: logs)
+    assert store.hget(CLOCK_KEY, "0") == "100"
+    await other.stop()
+
+
+async def test_a_server_that_comes_back_with_an_older_snapshot_is_written_anew_first(
+    cache: ProfileCache, store: redis.Redis, redis_url: str
+):
+    engine = engine_with(2)
+    cache.taken(0, engine, np.arange(2))
+    cache.durable(0, cache.render(0, np.empty(0, np.int64)), 10, 100)
+    await written(cache)
+    with redis.Redis.from_url(redis_url) as raw:
+        snapshot = {key: raw.dump(key) for key in raw.scan_iter()}
+    engine.cells[1] = (2, 0, 5_000, bytes(8))
+    cache.durable(0, cache.render(0, np.array([1])), 10, 100)  # the clock stands still meanwhile
+    await written(cache)
+    assert store.hget(customer_key("c-1"), "count") == "2"
+    store.flushdb()
+    for key, content in snapshot.items():
+        store.restore(key, 0, content)
+    assert store.hget(customer_key("c-1"), "count") == "1"
+    await published(cache, store, {"0": "100"})
+    cache.settled(0, 200)
+    await published(cache, store, {"0": "200"})
+    assert store.hget(customer_key("c-1"), "count") == "2"
+
+
+async def test_a_loss_between_asking_and_taking_over_is_not_forgotten(
+    cache: ProfileCache, store: redis.Redis
+):
+    cache.taken(1, engine_with(0), np.empty(0, np.int64))
+    cache.durable(1, [], 1, 1)
+    await written(cache)
+    assert await cache.applied() == {1: 1}
+    store.flushdb()
+    cache.settled(1, 2)
+    await eventually(lambda: store.get(EPOCH_KEY))
+    await eventually(lambda: cache._losses > cache._losses_when_asked)
+    cache.taken(0, engine_with(3), np.empty(0, np.int64))  # those above what it had reached
+    cache.durable(0, cache.render(0, np.empty(0, np.int64)), 10, 100)
+    await published(cache, store, {"0": "100", "1": "2"})
+    assert len(list(store.scan_iter("rw:c:*"))) == 3
+
+
+async def test_a_system_no_longer_in_force_leaves_nothing_behind(
+    cache: ProfileCache, store: redis.Redis
+):
+    cache.taken(0, engine_with(0), np.empty(0, np.int64))
+    systems = {"lifecycle": Standing("new", 1), "rfm": Standing("top", 2)}
+    cache.durable(0, [Profile("c-1", systems, 1, 1)], 1, 1)
+    await written(cache)
+    cache.durable(0, [profile("c-1", "active", 2)], 2, 2)
+    await written(cache)
+    assert from_hash("c-1", store.hgetall(customer_key("c-1"))) == profile("c-1", "active", 2)
+    assert list(store.scan_iter("rw:m:*")) == [members_key("lifecycle", "active")]
