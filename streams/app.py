@@ -130,12 +130,12 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     return app
 
 
-def _clock(settings: Settings) -> Clock:
 def _cache(settings: Settings, plan: Plan, metrics: Metrics) -> ProfileCache:
     filler = Filler(plan.app, plan.digests.topic_ids[plan.changelog], plan.partitions)
     return ProfileCache(settings.redis, filler, metrics.sink_errors.labels("redis").inc)
 
 
+def _clock(settings: Settings) -> Clock:
     if settings.clock == "event" and settings.until is not None:
         return EventClock(settings.until)
     return LiveClock(settings.grace, settings.max_future)
