@@ -202,6 +202,11 @@ class OwnedPartition:
                 task.cancel()
         return not self._failed
 
+    @property
+    def rests(self) -> bool:
+        """Whether all that was applied is committed."""
+        return self._worker is None or self.effects.idle
+
     def nudge(self) -> None:
         """Look again: something was committed."""
         self._wake.set()

@@ -8,6 +8,8 @@ the worker loudly, a restart heals.
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,10 +22,12 @@ from schemas.errors import PartitionsChanged, Stalled
 if TYPE_CHECKING:
     from streams.metrics import Metrics
     from streams.ownership import Ownership
+    from streams.partition import OwnedPartition
 
 _log: Final = structlog.get_logger(__name__)
 
 LOOK_S: Final = 5.0
+"""Seconds between two looks at most; a quarter of the time allowed where that is less."""
 ASK_S: Final = 20.0
 ANSWERED_S: Final = 30.0
 """Seconds for which the answer to a fetch says how its topic stands."""
@@ -51,18 +55,22 @@ class Watchdog:
         self._ownership = ownership
         self._metrics = metrics
         self._stall_s = stall_s
+        self._look_s = min(LOOK_S, stall_s / 4)
         self._moved: dict[TP, tuple[int, float]] = {}
         self._rebalancing_since: float | None = None
         self._beat = time.monotonic()
         self._task: asyncio.Task[None] | None = None
+        self._ended = threading.Event()
 
     async def start(self) -> None:
         """Begin to watch."""
         self._beat = time.monotonic()
         self._task = asyncio.create_task(self._run())
+        threading.Thread(target=self._watch_loop, name="watchdog", daemon=True).start()
 
     async def stop(self) -> None:
-        """Watch no more."""
+        """Watch no more; the end is bounded by the app."""
+        self._ended.set()
         if self._task is not None:
             self._task.cancel()
 
@@ -73,9 +81,23 @@ class Watchdog:
         quiet = time.monotonic() - self._beat
         return f"the event loop has not run for {quiet:.0f} s" if quiet > BEAT_S else None
 
+    def _watch_loop(self) -> None:
+        """Leave the process when its event loop does not run any more; in a thread of its own.
+
+        Twice in a row: a process that was stopped and goes on has a loop that is about to run.
+        """
+        bound, late = max(BEAT_S, self._stall_s), 0
+        while not self._ended.wait(self._look_s):
+            quiet = time.monotonic() - self._beat
+            late = late + 1 if quiet > bound else 0
+            if late > 1:
+                error = f"expected the event loop to run, it has not for {quiet:.0f} s; restart"
+                _log.critical("stopping", code=Stalled.code, error=error)
+                os._exit(1)
+
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
             self._beat = time.monotonic()
             try:
                 await self._look()
@@ -83,7 +105,12 @@ class Watchdog:
                 self._app.fail(error)
                 return
             except (KafkaError, TimeoutError, OSError) as error:
+                # Nobody can make progress without a broker: the time runs from its return.
+                self._moved.clear()
                 _log.warning("cannot see the inputs' ends", error=repr(error))
+            except Exception as error:  # noqa: BLE001 - or nobody would watch any more
+                self._app.fail(error)
+                return
 
     async def _look(self) -> None:
         self._look_at_rebalance()
@@ -97,7 +124,7 @@ class Watchdog:
         now = time.monotonic()
         for tp, (_, end) in ends.items():
             lane = owned[tp.partition].lane
-            applied = lane.positions()[tp.topic].offset
+            applied = self._reached(tp, owned[tp.partition])
             holder = lane.held_by_transaction(int((time.time() - ANSWERED_S) * 1000))
             if holder is not None and applied < end:
                 # Not ours to end, and a restart changes nothing: facts behind it may come first.
@@ -110,6 +137,14 @@ class Watchdog:
         for tp in set(self._moved) - set(tps):
             del self._moved[tp]
         self._publish(ends)
+
+    def _reached(self, tp: TP, partition: OwnedPartition) -> int:
+        """Return how far a topic has come: what is applied counts when it is committed."""
+        if partition.rests:
+            return partition.lane.positions()[tp.topic].offset
+        record = self._app.ledger.state_of(tp.partition).record
+        at = None if record is None else record.inputs.get(tp.topic)
+        return 0 if at is None else at.offset
 
     def _look_at_rebalance(self) -> None:
         """Notice a rebalance that does not end."""

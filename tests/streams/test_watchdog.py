@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from schemas.errors import Stalled
 from segmenters.instants import NEVER
 from streams.lanes import Lane
 from streams.metrics import Metrics
+from streams.position import FORMAT, InputPosition, PositionRecord
 from streams.topic_lane import Answer, Position
 from streams.watchdog import Watchdog
 
@@ -25,18 +30,24 @@ class Bench:
     def __init__(self) -> None:
         self.end = 100
         self.failure: Exception | None = None
+        self.failed_with: Exception | None = None
         self.rebalancing = False
         self.consumer = self
         self.conf = SimpleNamespace(id="group")
         self.lane = Lane({"t": Position(40, NEVER)}, {"t": 0})
         ownership: Any = SimpleNamespace(
-            partitions={0: SimpleNamespace(lane=self.lane)}, check_counts=lambda: None
+            partitions={0: SimpleNamespace(lane=self.lane, rests=True)}, check_counts=lambda: None
         )
+        self.record: PositionRecord | None = None
+        self.ledger = SimpleNamespace(state_of=lambda _: SimpleNamespace(record=self.record))
         self.metrics = Metrics()
         self.dog = Watchdog(self, ownership, self.metrics, stall_s=10.0)
 
     async def log_range(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
         return dict.fromkeys(tps, (0, self.end))
+
+    def fail(self, error: Exception) -> None:
+        self.failed_with = error
 
     def let_pass(self, seconds: float) -> None:
         self.dog._moved = {tp: (at, since - seconds) for tp, (at, since) in self.dog._moved.items()}
@@ -54,6 +65,61 @@ async def test_input_without_progress_is_a_stall(bench: Bench):
     bench.let_pass(2)
     with pytest.raises(Stalled, match="at offset 40, the log ends at 100"):
         await bench.dog._look()
+
+
+async def test_what_is_applied_but_not_committed_is_no_progress(bench: Bench):
+    bench.dog._ownership.partitions[0].rests = False  # type: ignore[misc]
+    for number in range(4):
+        bench.lane.append("t", _empty(40 + number, 41 + number))
+        bench.record = PositionRecord(FORMAT, {"t": InputPosition(30)}, 0, "", "")
+        if number == 3:
+            with pytest.raises(Stalled, match="at offset 30"):
+                await bench.dog._look()
+        else:
+            await bench.dog._look()
+            bench.let_pass(4)
+
+
+async def test_the_time_without_a_broker_does_not_count(bench: Bench):
+    await bench.dog._look()
+    bench.let_pass(1_000)
+    ends, bench.end = bench.log_range, -1
+
+    async def away(_: list[TP]) -> dict[TP, tuple[int, int]]:
+        raise KafkaConnectionError
+
+    bench.log_range = away  # type: ignore[method-assign]
+    bench.dog._look_s = 0.01
+    await bench.dog.start()
+    await asyncio.sleep(0.1)
+    bench.log_range, bench.end = ends, 100  # type: ignore[method-assign]
+    await asyncio.sleep(0.1)
+    await bench.dog.stop()
+    assert bench.failed_with is None
+
+
+async def test_a_watchdog_that_fails_stops_the_worker(bench: Bench):
+    bench.log_range = None  # type: ignore[assignment, method-assign]
+    bench.dog._look_s = 0.01
+    await bench.dog.start()
+    await asyncio.sleep(0.1)
+    await bench.dog.stop()
+    assert isinstance(bench.failed_with, TypeError)
+
+
+def test_a_worker_whose_loop_is_blocked_leaves() -> None:
+    code = (
+        "import asyncio, time; from types import SimpleNamespace as S; from streams import watchdog"
+        "\nwatchdog.BEAT_S = 0.5\n"
+        "dog = watchdog.Watchdog(S(failure=None), S(), S(), stall_s=0.4)\n"
+        "async def main():\n await dog.start()\n time.sleep(20)\n"
+        "asyncio.run(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=19, check=False
+    )
+    assert done.returncode == 1
+    assert "event loop" in done.stdout
 
 
 async def test_an_input_that_is_read_to_its_end_may_rest(bench: Bench):
