@@ -6,6 +6,7 @@ decide that something changed, and must not know producers or partitions.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Literal, TypeAlias
 
@@ -119,10 +120,8 @@ encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
 decode: Final = msgspec.json.Decoder(Change).decode
 """Decode the JSON value of a change; unknown fields pass."""
 
-_CONSTANT_HEADERS: Final[tuple[tuple[str, bytes], ...]] = (
-    ("ce_specversion", b"1.0"),
-    ("ce_type", CE_TYPE.encode()),
-)
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_TYPE: Final = ("ce_type", CE_TYPE.encode())
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 
 
@@ -137,10 +136,22 @@ def cloudevent_headers(change: Change, source: str) -> list[tuple[str, bytes]]:
         URI reference of the app that tells it, e.g. ``/rewake``.
     """
     return [
-        *_CONSTANT_HEADERS,
+        _SPECVERSION,
+        _TYPE,
         ("ce_id", change.id.encode()),
-        ("ce_source", source.encode()),
+        _source_header(source),
         ("ce_subject", change.customer_id.encode()),
-        ("ce_time", format_instant(change.at).encode()),
+        _time_header(change.at),
         _CONTENT_TYPE,
     ]
+
+
+@lru_cache(maxsize=16)
+def _source_header(source: str) -> tuple[str, bytes]:
+    return "ce_source", source.encode()
+
+
+# The changes of one fact, and those of a midnight, share their instant.
+@lru_cache(maxsize=1024)
+def _time_header(at: Instant) -> tuple[str, bytes]:
+    return "ce_time", format_instant(at).encode()
