@@ -109,6 +109,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         digests=Digests(judging.rules, judging.layout, cluster.topic_ids),
         connection={"bootstrap_servers": settings.kafka, **settings.kafka_security()},
         transaction_ms=settings.transaction_timeout,
+        grace=settings.grace,
     )
     cache = _cache(settings, plan, metrics) if settings.redis else NoCache()
     reports = Reports(app.fail, cache, metrics, judging.rules)

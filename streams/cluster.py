@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas import topics
 from schemas.errors import PartitionsChanged, UsageError
 from streams import topics_admin
+from streams.partitioner import REPARTITION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,8 +101,5 @@ def _compare(found: Mapping[str, Any], names: Sequence[str], count: int) -> None
         return
     listed = ", ".join(f"{name} {number}" for name, number in counts.items())
     raise PartitionsChanged(
-        f"expected the same partition count on every topic, got {listed}; customers move between "
-        "partitions when a count changes: start over with a new REWAKE_APP, an empty Redis and "
-        "topics of one "
-        "count, replaying the inputs"
+        f"expected the same partition count on every topic, got {listed}; {REPARTITION}"
     )

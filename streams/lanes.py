@@ -12,7 +12,8 @@ must not know the engine.
     engagements  [ 4 4 | 8 12 ]─┘
 
 A topic that may still hold earlier records (it *has a backlog*) keeps the others back; one that is
-proven to be at the end of its log does not.
+proven to be at the end of its log does not, unless the proof is older, by more than the grace, than
+what it would let pass.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class Lane:
         Topic → epoch under which its fetches are accepted.
     capacity
         Records one topic may have waiting.
+    grace
+        Milliseconds by which facts of two topics may overtake one another on their way.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class Lane:
         positions: Mapping[str, Position],
         epochs: Mapping[str, int],
         capacity: int = CAPACITY,
+        grace: int = 2_000,
     ) -> None:
         self._topics = [
             TopicLane(name, position, epochs[name]) for name, position in positions.items()
@@ -132,6 +136,7 @@ class Lane:
         self._by_name = {topic.name: topic for topic in self._topics}
         self.names = tuple(self._by_name)
         self.capacity = capacity
+        self.grace = grace
         self.redelivered = 0
         self.holes = 0
 
@@ -249,7 +254,7 @@ class Lane:
 
     def cut(self, limit: int) -> Cut | None:
         """Take the next records in merged order, at most ``limit``; None when none may go."""
-        counts = [topic.passing(self._bound(topic), limit) for topic in self._topics]
+        counts = [self._passing(rank, limit) for rank in range(len(self._topics))]
         ready = [index for index, count in enumerate(counts) if count]
         if not ready:
             return None
@@ -259,21 +264,14 @@ class Lane:
             return self._finish(run, np.full(len(run), index, np.int64))
         return self._merge(ready, counts, limit)
 
-    def _bound(self, topic: TopicLane) -> tuple[Instant, bool] | None:
-        """Return the key up to which a topic may go, and whether that key itself may.
-
-        Another topic that is not proven to be at its log's end may still bring records; the
-        earliest they can rank is its running maximum.
-        """
-        bound: tuple[Instant, bool] | None = None
-        before = True
-        for other in self._topics:
-            if other is topic:
-                before = False
-            elif not other.at_log_end:
-                candidate = (other.tail_max, not before)
-                bound = candidate if bound is None else min(bound, candidate)
-        return bound
+    def _passing(self, rank: int, limit: int) -> int:
+        """Count the records of a topic that need not wait for any other."""
+        topic = self._topics[rank]
+        count = min(topic.waiting, limit)
+        for place, other in enumerate(self._topics):
+            if place != rank and count:
+                count = topic.passing(other, rank < place, self.grace, count)
+        return count
 
     def _merge(self, ready: Sequence[int], counts: Sequence[int], limit: int) -> Cut:
         keys = [self._topics[index].peek(counts[index]) for index in ready]

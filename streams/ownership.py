@@ -21,6 +21,7 @@ from streams.delivery.producer import PartitionProducer
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane
 from streams.partition import Listener, OwnedPartition, ack_positions
+from streams.partitioner import REPARTITION
 from streams.start import InputLog, starting_positions
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Plan(NamedTuple):
         How producers connect.
     transaction_ms
         Transaction timeout.
+    grace
+        Milliseconds that producers and the network may take.
     """
 
     app: str
@@ -75,6 +78,7 @@ class Plan(NamedTuple):
     digests: Digests
     connection: Mapping[str, object]
     transaction_ms: int = 60_000
+    grace: int = 2_000
 
 
 class Watcher(Listener, Protocol):
@@ -220,8 +224,7 @@ class Ownership:
             if count is not None and count != self._plan.partitions:
                 raise PartitionsChanged(
                     f"{topic}: expected {self._plan.partitions} partitions, now there are {count}; "
-                    "customers move between partitions when a count changes: start over with a new "
-                    "REWAKE_APP and topics of one count, replaying the inputs"
+                    f"{REPARTITION}"
                 )
 
     async def _logs(self, tps: Sequence[TP]) -> dict[TP, InputLog]:
@@ -245,7 +248,7 @@ class Ownership:
         self.partitions[number] = OwnedPartition(
             number,
             state.engine,
-            Lane(positions, epochs),
+            Lane(positions, epochs, grace=plan.grace),
             plan.clock,
             plan.decoders,
             self._app.consumer,
@@ -299,10 +302,13 @@ class Ownership:
         """
         self._round += 1
         owned, self.partitions = self.partitions, {}
-        quiet = await asyncio.gather(*[p.quiesce(timeout) for p in owned.values()])
-        kept = [number for number, settled in zip(owned, quiet, strict=True) if settled]
-        for number in set(owned).difference(kept):
-            self._app.ledger.drop(number)
+        kept: list[int] = []
+        try:
+            quiet = await asyncio.gather(*[p.quiesce(timeout) for p in owned.values()])
+            kept = [number for number, settled in zip(owned, quiet, strict=True) if settled]
+        finally:  # also when this is cancelled: rows that are not proven to be committed are gone
+            for number in set(owned).difference(kept):
+                self._app.ledger.drop(number)
         for number in owned:
             self._cache.released(number)
         if owned:

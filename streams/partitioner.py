@@ -5,7 +5,7 @@ Responsible for the hash over many keys at once. Must not know topics or records
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numba
 import numpy as np
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.runs import IntArray
+
+REPARTITION: Final = (
+    "customers move between partitions when a count changes, their state does not: let `rewake "
+    "repartition` move it to new topics of one count, as in "
+    "docs/how-to/change-the-partition-count.md"
+)
+"""What to do about partition counts that differ from those of live state."""
 
 
 @numba.njit(cache=True, nogil=True)

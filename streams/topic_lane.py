@@ -7,7 +7,7 @@ to be applied. Must not know other topics; see `streams.lanes`.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     Attributes
     ----------
     sent
-        Wall clock when it was sent, ms.
+        The broker's clock when it was sent, ms.
     end
         Fetch position after it.
     caught_up
@@ -79,14 +79,28 @@ class TopicLane:
         while self.pending and self.pending[0].end <= self.applied:
             self.proven = max(self.proven or 0, self.pending.popleft().sent)
 
-    def passing(self, bound: tuple[Instant, bool] | None, limit: int) -> int:
-        """Count the buffered records below a bound, at most ``limit``."""
-        if bound is None:
-            return min(self.waiting, limit)
-        key, inclusive = bound
+    def seen_until(self, grace: int) -> Instant | None:
+        """Return the append time up to which other topics need not wait for this one.
+
+        None while it has a backlog. A proof says what the log held when its fetch was sent; a fact
+        appended elsewhere long after that may follow one in this topic which nobody has seen yet.
+        """
+        return self.answer.sent + grace if self.answer is not None and self.at_log_end else None
+
+    def passing(self, other: TopicLane, ranks_first: bool, grace: int, limit: int) -> int:
+        """Count the buffered records that need not wait for another topic, at most ``limit``.
+
+        The earliest that the other may still bring ranks at its running maximum.
+        """
+        side: Literal["left", "right"] = "right" if ranks_first else "left"
+        seen = other.seen_until(grace)
         count = 0
         for run in self.runs:
-            fits = int(np.searchsorted(run.keys, key, side="right" if inclusive else "left"))
+            fits = len(run)
+            if seen is None or run.appended[-1] > seen:
+                fits = int(np.searchsorted(run.keys, other.tail_max, side=side))
+                if seen is not None:
+                    fits = max(fits, int(np.searchsorted(run.appended, seen, side="right")))
             count += fits
             if fits < len(run) or count >= limit:
                 break

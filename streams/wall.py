@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from segmenters.instants import FAR, NEVER
+from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +56,11 @@ class WallClock:
 
     def agreed(self) -> Instant:
         """Return the instant both clocks have reached; `NEVER` before the broker's is known."""
-        return min(self.worker(), self._broker())
+        return min(self.worker(), self.broker())
 
     def latest(self) -> Instant:
         """Return the instant at least one of the clocks has reached."""
-        broker = self._broker()
-        return self.worker() if broker == FAR else max(self.worker(), broker)
+        return max(self.worker(), self.broker())
 
     def witness(self, appended: Instant) -> None:
         """Take note of an instant at which the broker has just appended something."""
@@ -73,9 +72,10 @@ class WallClock:
         """Go by the worker's clock alone: the broker does not stamp (a CreateTime changelog)."""
         self._stamped = False
 
-    def _broker(self) -> Instant:
+    def broker(self) -> Instant:
+        """Return what the broker's clock says at least; `NEVER` before that is known."""
         if not self._stamped:
-            return FAR
+            return self.worker()
         if self._broker_ahead is None:
             return NEVER
         return self._broker_ahead + self._steady_ns() // _NS_PER_MS

@@ -42,7 +42,7 @@ class EpochThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer and make its fetcher lean before anything is assigned."""
         await super().on_start()
-        self.fetcher = LeanFetcher.adopt(self._ensure_consumer()._fetcher, self.app.wall.agreed)
+        self.fetcher = LeanFetcher.adopt(self._ensure_consumer()._fetcher, self.app.wall.broker)
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)

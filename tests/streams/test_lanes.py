@@ -394,3 +394,25 @@ def test_topics_that_do_not_overlap_come_out_one_after_the_other(limit: int):
     while lane.waiting:
         out += order(lane.cut(limit))
     assert out == [(B, offset) for offset in range(50)] + [(A, offset) for offset in range(50)]
+
+
+def test_a_proof_lets_pass_only_what_was_appended_within_the_grace_after_it():
+    lane = lane_at()
+    lane.append(A, run_of({0: 5, 1: 6}, 0, 1, appended=12_000))
+    lane.append(A, run_of({0: 5, 1: 6}, 1, 2, appended=12_001))
+    proof(lane, A, 2, sent=12_100)
+    proof(lane, B, 0, sent=10_000)
+    assert order(lane.cut(10)) == [(A, 0)]
+    assert lane.cut(10) is None
+    proof(lane, B, 0, sent=10_001)
+    assert order(lane.cut(10)) == [(A, 1)]
+
+
+def test_what_ranks_before_all_another_topic_may_bring_needs_no_fresh_proof():
+    lane = lane_at()
+    bring(lane, B, {0: 9}, 0, 1)
+    proof(lane, A, 0, sent=12_100)
+    proof(lane, B, 1, sent=1)
+    assert order(lane.cut(10)) == [(B, 0)]
+    lane.append(A, run_of({0: 9, 1: 10}, 0, 2, appended=12_001))
+    assert order(lane.cut(10)) == [(A, 0)]  # at one instant purchases go first

@@ -227,6 +227,22 @@ async def test_a_partition_that_does_not_become_quiet_in_time_is_dropped(bench: 
     assert 0 not in bench.states
 
 
+async def test_a_release_that_is_cut_short_keeps_nothing(bench: Bench):
+    await bench.ownership.open([1], 1)
+    await bench.ownership.take([1])
+
+    async def never(_: float) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    bench.ownership.partitions[1].quiesce = never  # type: ignore[method-assign]
+    letting_go = asyncio.create_task(bench.ownership.release(9))
+    await asyncio.sleep(0.01)
+    letting_go.cancel()
+    await asyncio.wait([letting_go])
+    assert bench.states == {}
+
+
 async def test_what_is_committed_is_acknowledged_to_the_group(bench: Bench):
     await bench.ownership.open({0}, 1)
     await bench.ownership.take({0})
