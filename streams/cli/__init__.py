@@ -16,13 +16,33 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from schemas.errors import RewakeError
-from streams.cli import demo, local, lookup, replay, settings, topics, validate, worker
+from schemas.errors import DeliveryError, RewakeError
+from streams.cli import (
+    demo,
+    local,
+    lookup,
+    repartition,
+    replay,
+    settings,
+    topics,
+    validate,
+    worker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (demo, local, lookup, replay, settings, topics, validate, worker)
+_COMMANDS: Final = (
+    demo,
+    local,
+    lookup,
+    repartition,
+    replay,
+    settings,
+    topics,
+    validate,
+    worker,
+)
 
 _DEBUG: Final = "rewake.debug"
 
@@ -83,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RewakeError as error:
         if "--debug" in words:
             raise
-        typer.echo(f"rewake: {error}", err=True)
+        name = f"{error.code}: " if isinstance(error, DeliveryError) else ""
+        typer.echo(f"rewake: {name}{error}", err=True)
         return error.exit_code
     return 0

@@ -165,7 +165,7 @@ class Workbench:
 
     def start_real(self, **env: str) -> subprocess.Popen[bytes]:
         """Start ``rewake worker``."""
-        command = "from streams.cli import main; main(['worker'])"
+        command = "import sys; from streams.cli import main; sys.exit(main(['worker']))"
         return self.run([sys.executable, "-c", command], **env)
 
     def run(self, command: list[str], **env: str) -> subprocess.Popen[bytes]:
