@@ -95,7 +95,17 @@ class Order(NamedTuple):
     day: int
 
 
-Entry = Order | tuple[Fact, int]
+class Turn(NamedTuple):
+    """Stand between two facts where other rules of the lifecycle came into force.
+
+    The thresholds are fixed anew. Where gaps had not been remembered before, those between the
+    listed orders are all that is known.
+    """
+
+    paced: bool
+
+
+Entry = Order | Turn | tuple[Fact, int]
 
 
 @dataclass(slots=True)
@@ -168,6 +178,10 @@ def read_entries(entries: Sequence[Entry]) -> Book:
     for entry in entries:
         if isinstance(entry, Order):
             _add(book, entry)
+            continue
+        if isinstance(entry, Turn):
+            book.timed = list(book.timed if entry.paced else book.listed)
+            book.pace, book.removed = book.timed, None
             continue
         fact, day = entry
         book.removed = None

@@ -60,6 +60,12 @@ class Rules:
         self.monetary_tier = MonetaryTier(systems.get("monetary_tier", {}), minor)
         self.rfm = Rfm(systems.get("rfm", {}), minor)
 
+    def system(self, key: str) -> Any:
+        """Give one of the systems."""
+        return {
+            "lifecycle": self.lifecycle, "monetary_tier": self.monetary_tier, "rfm": self.rfm,
+        }[key]  # fmt: skip
+
 
 class Customer:
     """Follow one customer: all facts applied so far, and what has been told.
@@ -85,6 +91,7 @@ class Customer:
         self.sequence = 0
         self.judged_at = 0
         self.changes: list[Change] = []
+        self.latest: dict[str, Change] = {}
         self.seen: deque[str] = deque(maxlen=remembered)
 
     @property
@@ -169,12 +176,14 @@ class Customer:
             return self.rules.rfm.judge(self.book, today, at)
         return self.life.segment if self.life is not None else ""
 
-    def tell(self, at: int, cause: str) -> list[Change]:
-        """Compare every system with what was told, and tell what differs."""
+    def tell(self, at: int, cause: str, judged: Mapping[str, str] | None = None) -> list[Change]:
+        """Compare every system, or those judged, with what was told, and tell what differs."""
         self.judged_at = at
+        if judged is None:
+            judged = {system: self.segment(system, at) for system in self.rules.enabled}
         changes: list[Change] = []
-        for system in self.rules.enabled:
-            segment, told = self.segment(system, at), self.told.get(system)
+        for system, segment in judged.items():
+            told = self.told.get(system)
             if segment == told:
                 continue
             self.sequence += 1
@@ -183,6 +192,7 @@ class Customer:
                 "customer_id": self.name, "system": system, "from": told, "to": segment,
                 "at": at, "cause": cause, "sequence": self.sequence,
             })  # fmt: skip
+            self.latest[system] = changes[-1]
         self.changes += changes
         return changes
 

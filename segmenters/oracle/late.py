@@ -116,7 +116,7 @@ def precedes(fact: Fact, at: int, cause: str) -> bool:
 
 def take_late(customer: Customer, fact: Fact, clock: int) -> None:
     """Put a late fact where it belongs, judge at the clock and tell what differs."""
-    last = {change["system"]: change for change in customer.changes}
+    last = dict(customer.latest)
     before = customer.take(fact)
     if not customer.judged:
         return

@@ -53,6 +53,7 @@ class Lifecycle:
     """Judge the lifecycle; parameters and their defaults as documented."""
 
     key = "lifecycle"
+    names = ("prospect", "new", "active", "silent", "churned", "reactivated")
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         def days(name: str, default: int) -> int:
@@ -90,10 +91,14 @@ class Lifecycle:
 
     def silent_at(self, book: Book) -> int:
         """Name the instant at which the silence begins if nothing happens."""
+        return self.silent_after(book, book.engaged)
+
+    def silent_after(self, book: Book, engaged: int | None) -> int:
+        """Name that instant for one whose last engagement before it is `engaged`."""
         silent, _, engagement = self.figures(book)
         instant = book.net[-1].ts + silent
-        if engagement and book.engaged is not None:
-            instant = max(instant, book.engaged + engagement)
+        if engagement and engaged is not None:
+            instant = max(instant, engaged + engagement)
         return instant
 
     def churned_at(self, book: Book, engaged_before: int | None) -> int:
@@ -141,6 +146,33 @@ class Lifecycle:
             silence_place=place,
             ended_by=None,
         )
+
+    def plain(self, life: Life, book: Book, at: int, place: int) -> Life:
+        """Judge by these rules what was judged by others, from what is remembered.
+
+        The silence counts from the last order and the last engagement before it. One who is not
+        silent by these rules is what the last return has made, or else the first order.
+        """
+        if not book.orders:
+            return Life("prospect", at)
+        life = replace(life, ended_by=None, by_time=False, before=None)
+        latched = life.segment in LATCHED
+        engaged = life.engaged_before if latched else book.engaged
+        if at >= self.silent_after(book, engaged):
+            return replace(
+                life,
+                segment="churned" if at >= self.churned_at(book, engaged) else "silent",
+                engaged_before=engaged,
+                silent_since=life.silent_since if latched else at,
+                silence_place=place,
+            )
+        stage, orders, enough = "new", book.orders, self.new_orders
+        if life.react_at:
+            stage, orders = "reactivated", self.orders_since(life, book)
+            enough = self.reactivated_orders
+        if enough and orders >= enough:
+            stage = "active"
+        return self.by_time(replace(life, segment=stage), book, at, place)
 
     def after_fact(
         self, life: Life | None, facts: Sequence[Fact], before: Book, book: Book, at: int
@@ -316,6 +348,12 @@ class Rfm:
         ]
         self.map = table.get("map", "A")
         self.cells = _cells(MAP_B if self.map == "B" else MAP_A)
+
+    @property
+    def names(self) -> set[str]:
+        """Name all segments of the map in force."""
+        eight = {a + b + c for a in "hl" for b in "hl" for c in "hl"}
+        return {"none"} | (eight if self.map == "C" else set(self.cells.values()))
 
     def scores(self, book: Book, today: int, at: int) -> tuple[int, int, int]:
         """Give R, F and M at the instant `at`, on the local day `today`."""

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 _SYSTEMS = (
     "[systems.lifecycle]\n{lifecycle}\n[systems.monetary_tier]\n{money}\n[systems.rfm]\n{rfm}\n"
 )
-_SMALL = """silent_purchase_days = 4
+SMALL = """silent_purchase_days = 4
 silent_engagement_days = 2
 churned_purchase_days = 7
 churned_engagement_days = 6
 new_days = 3
 reactivated_days = 2
 wake_days = 1"""
-_SMALL_MONEY = "thresholds = { large = 100, medium = 10 }\ndown_ratio = 0.9"
-_SMALL_RFM = """recency_days = [1, 2, 3, 6]
+SMALL_MONEY = "thresholds = { large = 100, medium = 10 }\ndown_ratio = 0.9"
+SMALL_RFM = """recency_days = [1, 2, 3, 6]
 frequency = [5, 4, 3, 2]
 monetary = [100, 30, 10, 2]"""
 
@@ -52,21 +52,21 @@ RULES: dict[str, str] = {
         "churned_pct = 400\nmin_gaps = 3\nsilent_days = [14, 365]\nchurned_days = [28, 730]"
     ),
     "london": _rules("Europe/London"),
-    "sao_paulo": _rules("America/Sao_Paulo", _SMALL, _SMALL_MONEY, _SMALL_RFM),
+    "sao_paulo": _rules("America/Sao_Paulo", SMALL, SMALL_MONEY, SMALL_RFM),
     "map_b": _rules(rfm='map = "B"'),
     "map_c": _rules(rfm='map = "C"'),
-    "small": _rules("Europe/London", _SMALL, _SMALL_MONEY, _SMALL_RFM + '\nmap = "B"'),
+    "small": _rules("Europe/London", SMALL, SMALL_MONEY, SMALL_RFM + '\nmap = "B"'),
     "small_counts": _rules(
-        lifecycle=_SMALL + "\nnew_orders = 3\nreactivated_orders = 2\nwake_engagements = 3",
-        money=_SMALL_MONEY,
-        rfm=_SMALL_RFM,
+        lifecycle=SMALL + "\nnew_orders = 3\nreactivated_orders = 2\nwake_engagements = 3",
+        money=SMALL_MONEY,
+        rfm=SMALL_RFM,
     ),
     "small_cadence": _rules(
-        lifecycle=_SMALL + "\nnew_orders = 2\nreactivated_orders = 1\n"
+        lifecycle=SMALL + "\nnew_orders = 2\nreactivated_orders = 1\n"
         "[systems.lifecycle.cadence]\nquantile = 80\nsilent_pct = 150\nchurned_pct = 250\n"
         "min_gaps = 3\nsilent_days = [1, 30]\nchurned_days = [2, 60]",
-        money=_SMALL_MONEY,
-        rfm=_SMALL_RFM + '\nmap = "C"',
+        money=SMALL_MONEY,
+        rfm=SMALL_RFM + '\nmap = "C"',
     ),
 }
 """Rules files by name, as TOML text."""
