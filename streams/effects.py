@@ -116,6 +116,8 @@ class Effects:
         Called after each commit.
     inventory
         What the changelog holds already; by default nothing, as of a new partition.
+    beside
+        Returns what else has to stand in the changelog beside the rows, where it has changed.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Effects:
         now: Callable[[], Instant],
         on_durable: Callable[[Durable], None],
         inventory: Inventory | None = None,
+        beside: Callable[[], Sequence[tuple[bytes, bytes]]] = tuple,
     ) -> None:
         self._engine = engine
         self._producer = producer
@@ -137,6 +140,7 @@ class Effects:
         self._now = now
         self._on_durable = on_durable
         self._inventory = Inventory() if inventory is None else inventory
+        self._beside = beside
         self._pending = _Pending()
         self._added = asyncio.Event()
         self._idle = asyncio.Event()
@@ -187,6 +191,11 @@ class Effects:
         return self._idle.is_set()
 
     @property
+    def untold(self) -> int:
+        """Number of changes that wait for the next transaction."""
+        return len(self._pending.changes)
+
+    @property
     def has_room(self) -> bool:
         """Whether the engine may be called again."""
         return self._roomy.is_set()
@@ -225,7 +234,7 @@ class Effects:
         # Ahead of the commit, which if it fails ends the partition: its state is dropped.
         self._inventory.write(rows, written)
         record = position.seal(record, self._inventory)
-        changelog = [(key, value, NO_HEADERS) for key, value in written]
+        changelog = [(key, value, NO_HEADERS) for key, value in (*written, *self._beside())]
         # Last, so that whoever has read the position has read all rows before it.
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         profiles = self._render(_union(pending.profile_rows))

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from streams.delivery.scheduler import Chunk
     from streams.effects import Effects
     from streams.lanes import Cut, Lane
-    from streams.ports import Judged, PartitionEngine
+    from streams.ports import Changeover, Judged, PartitionEngine
     from streams.runs import Run
     from streams.topic_lane import Answer
     from streams.wall import WallClock
 
 PERSIST_S: Final = 10.0
 """Seconds after which a position or clock that moved alone is written, too."""
+GATHER_S: Final = 0.005
+"""Seconds an idle partition waits for the other topics' part of what has woken it."""
 MISSING_S: Final = 5.0
 """Seconds a fetched range may be under way to the lane before it counts as thrown away."""
 
@@ -69,7 +71,7 @@ class Pace(NamedTuple):
 
     batch_events: int = 10_000
     tick_s: float = 0.2
-    tick_limit: int = 5_000
+    tick_limit: int = 1_000
 
 
 class Digests(NamedTuple):
@@ -98,6 +100,9 @@ class Listener(Protocol):
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
         """Hear of a range that did not chain."""
 
+    def changed_over(self, partition: int, changeover: Changeover, seconds: float) -> None:
+        """Hear that all customers are under the rules in force."""
+
     def failed(self, partition: int, error: Exception) -> None:
         """Hear that the partition cannot go on."""
 
@@ -125,6 +130,8 @@ class OwnedPartition:
         The clock the position record carried.
     wall
         What time it is.
+    changeover
+        Customers who are still under other rules.
     """
 
     def __init__(
@@ -140,6 +147,7 @@ class OwnedPartition:
         listener: Listener,
         started_at: Instant,
         wall: WallClock,
+        changeover: Changeover | None = None,
     ) -> None:
         self.number = number
         self.engine = engine
@@ -153,6 +161,7 @@ class OwnedPartition:
         self._digests = digests
         self._listener = listener
         self._wall = wall
+        self._changeover = changeover
         self._monotonic = asyncio.get_running_loop().time
         # Nothing is known to be settled before a first tick: the stored clock may have deadlines
         # below it that a crash left unfired.
@@ -271,21 +280,24 @@ class OwnedPartition:
     # ---- the one task that calls the engine
 
     async def _work(self) -> None:
-        due = 0.0
+        due, more = 0.0, False
         while not self._stopping:
-            busy = False
-            if self.effects.has_room:
+            busy, roomy = False, self.effects.has_room
+            if roomy:
                 busy = self._apply_next()
-                if self._monotonic() >= due:
+                # The rest of a long tick waits until what it told before is on its way: facts that
+                # come meanwhile share the next transaction, which must not take long.
+                rest = more and self.effects.untold < self._pace.tick_limit
+                if rest or self._monotonic() >= due:
                     more = self._tick()
                     busy = busy or more
-                    due = self._monotonic() + (0 if more else self._pace.tick_s)
+                    due = self._monotonic() + self._pace.tick_s
             if busy:
                 await asyncio.sleep(0)
-            elif self.effects.has_room:
-                await self._pause(max(due - self._monotonic(), 0.001))
-            else:  # a commit nudges
-                await self._pause(self._pace.tick_s)
+                continue
+            left = due - self._monotonic()
+            await self._pause(left if roomy and left > 0 else self._pace.tick_s)  # a commit nudges
+            await asyncio.sleep(GATHER_S)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
     from schemas.vocabulary import Instant
     from streams.runs import Raw
+
+
+GATHER_S: Final = 0.03
+"""Seconds from one fetch of a broker to the next, at least.
+
+A fetch is answered as soon as there is one record, and each answer costs a round through decoding,
+engine and a transaction per partition, whether it brings one record or a hundred.
+"""
 
 
 class Fetched(NamedTuple):
@@ -64,6 +72,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
     epochs: dict[Any, int]
     idle: dict[Any, Answer]
     _numbers: Iterator[int]
+    _sent_at: dict[int, float]
     _now: Callable[[], Instant]
 
     @classmethod
@@ -76,6 +85,7 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         fetcher.__class__ = cls
         fetcher.epochs = {}
         fetcher.idle = {}
+        fetcher._sent_at = {}
         fetcher._numbers = itertools.count(1)
         fetcher._now = now
         return fetcher  # type: ignore[no-any-return]
@@ -92,6 +102,8 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
         A fetch sent before a seek to the same offset passes aiokafka's own check of the position:
         its result is thrown away here, while the position still stands before it.
         """
+        if not await self._gather(node_id) or not assignment.active:
+            return False
         sent, number = self._now(), next(self._numbers)
         asked = [
             (TopicPartition(topic, number), offset)
@@ -119,6 +131,17 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
                 caught_up = offset == state.lso == state.highwater
                 self.idle[tp] = Answer(sent, offset, caught_up, epochs[tp], number)
         return woke
+
+    async def _gather(self, node_id: int) -> bool:
+        """Let records gather since the last fetch; False when cancelled meanwhile."""
+        wait = self._sent_at.get(node_id, 0.0) + GATHER_S - time.monotonic()
+        if wait > 0:
+            try:
+                await asyncio.sleep(wait)
+            except asyncio.CancelledError:
+                return False  # as aiokafka's own request does: who cancels it awaits it
+        self._sent_at[node_id] = time.monotonic()
+        return True
 
     async def take(
         self,

@@ -87,8 +87,12 @@ class ChunkScheduler(SchedulingStrategyT):
         """Keep nothing: each fetch is dealt out on its own."""
 
     def iterate(self, records: Iterable[Fetched]) -> Iterator[tuple[TP, Chunk]]:  # type: ignore[override]
-        """Yield chunks, one per topic-partition and round."""
-        lines = [(fetched.tp, chunks(fetched, CHUNK)) for fetched in records]
+        """Yield chunks, one per topic-partition and round; those of one partition follow closely.
+
+        What its topics bring together can then be judged and committed together.
+        """
+        together = sorted(records, key=lambda fetched: fetched.tp.partition)
+        lines = [(fetched.tp, chunks(fetched, CHUNK)) for fetched in together]
         while lines:
             going = []
             for tp, line in lines:

@@ -83,7 +83,7 @@ class CountingEngine:
             self.cells[row] = (count + 1, total + amount, ts, chain)
             dirty.append(row)
             if (count + 1) % EVERY == 0:
-                tally.told.append((key, _change(key.decode(), (count + 1) // EVERY, ts)))
+                tally.told.append((key, make_change(key.decode(), (count + 1) // EVERY, ts)))
         tally.dirty = np.unique(np.array(dirty, np.int64))
         return tally
 
@@ -117,7 +117,8 @@ class CountingEngine:
         ]
 
 
-def _change(customer: str, sequence: int, at: int) -> Change:
+def make_change(customer: str, sequence: int, at: int) -> Change:
+    """Make the change a customer's fact number ``sequence * EVERY`` tells."""
     to = str(sequence * EVERY)
     return Change(
         change_id(customer, "count", sequence, None, to, at),

@@ -7,6 +7,7 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from faust.types import TP
 
@@ -21,7 +22,7 @@ from streams.lanes import Lane, Verdict
 from streams.partition import Digests, OwnedPartition, Pace, ack_positions
 from streams.topic_lane import Answer, Position
 from streams.wall import WallClock
-from tests.streams.counting import CountingEngine
+from tests.streams.counting import CountingEngine, Tally, make_change
 from tests.streams.runs import Record
 from tests.streams.waiting import eventually
 
@@ -143,7 +144,9 @@ class Listener:
 class Bench:
     """A partition on a log."""
 
-    def __init__(self, sizes: Mapping[str, int], capacity: int = 200) -> None:
+    def __init__(
+        self, sizes: Mapping[str, int], capacity: int = 200, tick_s: float = 0.005
+    ) -> None:
         self.log = Log(sizes)
         self.engine = CountingEngine()
         self.listener = Listener()
@@ -161,7 +164,7 @@ class Bench:
                 B: Decoder("engagement", 1, currencies, ()),
             },
             self.log,
-            Pace(50, 0.005, 100),
+            Pace(50, tick_s, 100),
             Digests("r", "l", {A: "id"}),
             self.listener,
             NEVER,
@@ -175,9 +178,13 @@ class Bench:
                 self.partition.describe,
                 lambda _: (),
                 lambda: 0,
-                self.durable.append,
+                self._committed,
             )
         )
+
+    def _committed(self, what: Durable) -> None:
+        self.durable.append(what)
+        self.partition.nudge()
 
     async def run_until_applied(self, seconds: float = 10.0) -> None:
         sizes = {topic: len(records) for topic, records in self.log.records.items()}
@@ -411,3 +418,27 @@ async def test_a_clock_is_told_only_with_what_old_facts_have_made_due_before_it(
     assert len([settled for settled, _ in told if settled == UNTIL]) >= 5
     assert [pair for pair in told if pair[0] > pair[1]] == []
     await made.partition.quiesce(2)
+
+
+async def test_a_tick_of_many_deadlines_is_told_in_transactions_that_stay_short():
+    bench = Bench({A: 300, B: 700}, tick_s=0.5)
+    bench.broker.slow = 0.02
+    slices = [100] * 30
+
+    def long(clock: int, inclusive: bool = False, limit: int = 5_000) -> Tally:
+        del clock, inclusive
+        if not slices:
+            return Tally(np.empty(0, np.int64))
+        told = [(b"c-0", make_change("c-0", n + 1, FIRST)) for n in range(slices.pop())]
+        assert len(told) <= limit
+        return Tally(np.zeros(1, np.int64), told, more=bool(slices))
+
+    bench.engine.tick = long  # type: ignore[method-assign]
+    await bench.run_until_applied()
+    await eventually(lambda: not slices and bench.partition.effects.idle)
+    bench.assert_exact()
+    made = [sum(change.cause == "event" for change in what.changes) for what in bench.durable]
+    # One slice after another that found room, one by the tick's own interval, and the facts'.
+    assert max(made) <= 3 * 100 + 50
+    assert sum(made) >= 30 * 100
+    assert await bench.partition.quiesce(2)

@@ -17,7 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.delivery.fetch import Fetched, LeanFetcher, read_result
+from streams.delivery.fetch import GATHER_S, Fetched, LeanFetcher, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -176,6 +176,7 @@ def fetcher_at(position: int) -> tuple[LeanFetcher, Client, Assignment]:
     fetcher._check_crcs, fetcher._isolation_level, fetcher._prefetch_backoff = True, 1, 0
     fetcher._wait_consume_future = None
     fetcher.epochs, fetcher.idle, fetcher._numbers = {}, {}, itertools.count(1)
+    fetcher._sent_at = {}
     fetcher._now = lambda: time.time_ns() // 1_000_000
     fetcher._subscriptions = subscriptions = SubscriptionState()
     subscriptions.assign_from_user([TP])
@@ -277,6 +278,23 @@ async def test_later_fetches_have_greater_numbers():
     client.answer.set_result(response(b"", 5, 5))
     await task
     first = fetcher.idle[TP].number
-    await ask(fetcher, assignment)
-    await asyncio.sleep(0)
+    await (await ask(fetcher, assignment))
     assert fetcher.idle[TP].number > first
+
+
+async def test_records_gather_between_two_fetches():
+    fetcher, client, assignment = fetcher_at(5)
+    client.answer.set_result(response(b"", 5, 5))
+    begun = time.monotonic()
+    for _ in range(3):
+        await (await ask(fetcher, assignment))
+    assert time.monotonic() - begun >= 2 * GATHER_S
+
+
+async def test_a_fetch_that_is_cancelled_while_records_gather_ends_quietly_and_asks_nothing():
+    fetcher, _, assignment = fetcher_at(5)
+    fetcher._sent_at[1] = time.monotonic() + 60
+    task = await ask(fetcher, assignment)
+    task.cancel()
+    assert await task is False
+    assert not fetcher.idle
