@@ -1,8 +1,9 @@
 """Run the real worker with a fault built in, again and again; started by the tests as a process.
 
 Responsible for being a supervisor whose workers start quickly (it imports and compiles once, each
-worker is a fork of it) and for planting faults into a worker: a death at a given step of its
-effects or of its start, a lane that is wedged. It must not change what a worker does until then.
+worker is a fork of it) and for planting faults into a worker: a death (or a long sleep) at a given
+step of its effects or of its start, work that stops without a word. It must not change what a
+worker does until then.
 
 The environment says what: FAULT names the fault ("" for none), DEATHS is a folder with one file for
 each death that is left (``007.left``), SEED goes into the choice of steps and counts. Each number
@@ -50,6 +51,7 @@ PATIENCE_S = 12.0
 """Seconds after which a worker whose step does not come dies without it being counted."""
 
 PAUSE_S = 0.2
+WEDGED_AFTER_S = 8.0
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -129,6 +131,14 @@ def _before_caching(passed: Callable[[], None]) -> None:
 
 
 def _die_somewhere() -> None:
+    _somewhere(signal.SIGKILL)
+
+
+def _freeze_somewhere() -> None:
+    _somewhere(signal.SIGSTOP)
+
+
+def _somewhere(end: signal.Signals) -> None:
     """Take one of the deaths that are left, with the step its number stands for, and die there."""
     death = next(filter(_claim, sorted(Path(os.environ["DEATHS"]).glob("*.left"))), None)
     if death is None:
@@ -145,10 +155,10 @@ def _die_somewhere() -> None:
         left -= 1
         if left == 0:
             claimed.rename(death.with_name(f"{death.stem} {step}.died"))
-            _die(step)
+            _die(step, end)
 
     def working() -> None:
-        if time.monotonic() > begun + PATIENCE_S:
+        if left > 0 and time.monotonic() > begun + PATIENCE_S:
             claimed.rename(death)
             _die("its step does not come, somebody else may try")
 
@@ -164,28 +174,42 @@ def _claim(death: Path) -> bool:
     return True
 
 
-def _die(why: str) -> None:
+def _die(why: str, end: signal.Signals = signal.SIGKILL) -> None:
     _say(f"dying: {why}")
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), end)
 
 
 # ---- other faults
 
 
-def _wedge() -> None:
+def _wedge_lanes() -> None:
     """Let every lane stop in the middle of its work, without a word."""
     cut, started = Lane.cut, time.monotonic()
 
     def wedged(self: Lane, limit: int) -> Any:
-        return cut(self, limit) if time.monotonic() < started + 8 else None
+        return cut(self, limit) if time.monotonic() < started + WEDGED_AFTER_S else None
 
     Lane.cut = wedged
+
+
+def _wedge_commits() -> None:
+    """Let no commit come to its end, while facts go on being applied."""
+    commit, started = Effects._commit, time.monotonic()
+
+    async def wedged(self: Effects) -> None:
+        if time.monotonic() >= started + WEDGED_AFTER_S:
+            await asyncio.Event().wait()
+        await commit(self)
+
+    Effects._commit = wedged
 
 
 FAULTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "die somewhere": _die_somewhere,
-    "wedge": _wedge,
+    "freeze somewhere": _freeze_somewhere,
+    "wedge lanes": _wedge_lanes,
+    "wedge commits": _wedge_commits,
 }
 
 

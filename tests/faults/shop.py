@@ -65,12 +65,12 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Iterable
 
-    from tests.oracle_book import Fact
 
 DEFAULT_RULES = Path(__file__).parents[2] / "rules" / "default.toml"
 GRACE_MS = 5_000
 FLUSH_S = 0.05
 _CODE = re.compile(r"stopping +code=(\w+)")
+_STARTED = re.compile(r"^started \d+$", re.MULTILINE)
 _ENDED = re.compile(r"^ended (-?\d+)$", re.MULTILINE)
 
 
@@ -144,7 +144,6 @@ class Shop(Workbench):
         self.rules = (rules or DEFAULT_RULES).read_text(encoding="utf-8")
         self.trade = Trade(customers, partitions, seed)
         self.deeds: list[Deed] = []
-        self.arrived: list[Fact] = []
         self.changelog = Changelog(kafka, APP, partitions)
         self.consumers = [
             ChangesConsumer(kafka, partitions, committed=committed) for committed in (True, False)
@@ -155,6 +154,7 @@ class Shop(Workbench):
         self._open = asyncio.Event()
         self._idle = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
+        self._transactional_id: str | None = None
 
     async def __aenter__(self) -> Self:
         """Make the topics, append the history, and have the consumers follow."""
@@ -179,17 +179,20 @@ class Shop(Workbench):
         """Append facts at once, in their order; ``late`` ones may be older than the grace."""
         deeds = list(deeds)
         piles: dict[tuple[str, int], list[Event]] = {}
-        for deed in deeds:
-            piles.setdefault(deed.event[:2], []).append(deed.event)
+        first: dict[tuple[str, int], int] = {}
+        for fact, event in deeds:
+            piles.setdefault(event[:2], []).append(event)
+            first.setdefault(event[:2], fact.ts)
         self.deeds += deeds
-        self.arrived += [deed.fact for deed in deeds]
-        first = {}
-        for deed in deeds:
-            first.setdefault(deed.event[:2], deed.fact.ts)
-        stamps = await asyncio.gather(*[self._append(*at, pile) for at, pile in piles.items()])
+        stamps = await self.write(piles)
         if not late:
-            for where, stamp in zip(piles, stamps, strict=True):
-                self.worst_delay_ms = max(self.worst_delay_ms, stamp - first[where])
+            delays = [stamp - first[where] for where, stamp in stamps.items()]
+            self.worst_delay_ms = max(self.worst_delay_ms, *delays)
+
+    async def write(self, piles: dict[tuple[str, int], list[Event]]) -> dict[tuple[str, int], int]:
+        """Append one batch to each topic-partition; return when the broker did so."""
+        stamps = await asyncio.gather(*[self._append(*at, pile) for at, pile in piles.items()])
+        return dict(zip(piles, stamps, strict=True))
 
     async def repeat(self, deeds: Iterable[Deed]) -> None:
         """Send events once more, as a producer's retry does; an id among the last 8 counts once."""
@@ -200,19 +203,25 @@ class Shop(Workbench):
         for event in events:
             await self._append(event.topic, event.partition, [event])
 
-    async def _append(self, topic: str, partition: int, pile: list[Event]) -> int:
-        """Append one batch and return when the broker did so."""
+    async def producer(self) -> AIOKafkaProducer:
+        """Give the producer of all events; a new one after the broker was away."""
         if self._producer is None:
             self._producer = AIOKafkaProducer(
-                bootstrap_servers=self.kafka, enable_idempotence=True, max_batch_size=1 << 19
-            )
+                bootstrap_servers=self.kafka, enable_idempotence=True, max_batch_size=1 << 19,
+                transactional_id=self._transactional_id,
+            )  # fmt: skip
             await self._producer.start()
-        batch = self._producer.create_batch()
+        return self._producer
+
+    async def _append(self, topic: str, partition: int, pile: list[Event]) -> int:
+        """Append one batch and return when the broker did so."""
+        producer = await self.producer()
+        batch = producer.create_batch()
         for event in pile:
             taken = batch.append(timestamp=None, key=event.key, value=event.value)
             assert taken is not None, "history has to fit into one batch of each partition"
         batch.close()
-        sent = await (await self._producer.send_batch(batch, topic, partition=partition))
+        sent = await (await producer.send_batch(batch, topic, partition=partition))
         return int(sent.timestamp)
 
     async def _close_producer(self) -> None:
@@ -289,7 +298,7 @@ class Shop(Workbench):
         """How kept workers have ended: exit code (below 0: the signal) and named error."""
         found = []
         for number in range(len(self.workers)):
-            for life in self.log(number).split("\nstarted ")[1:]:
+            for life in _STARTED.split(self.log(number))[1:]:
                 if (end := _ENDED.search(life)) is not None:
                     code = _CODE.search(life)
                     found.append((int(end.group(1)), code.group(1) if code else ""))
@@ -318,6 +327,12 @@ class Shop(Workbench):
     async def at_work(self, within: float = 60) -> None:
         """Wait until the history has been applied."""
         await until(self.caught_up, within, 0.25)
+
+    @property
+    def applied(self) -> int:
+        """How many records of the inputs were applied when somebody last looked."""
+        records = [record for record in self.changelog.records if record is not None]
+        return sum(at.offset for record in records for at in record.inputs.values())
 
     async def recovered(self, within: float = 60) -> float:
         """Wait until what is in the inputs now has been applied; return how long it took."""
@@ -387,7 +402,7 @@ class Shop(Workbench):
     def _compare(self) -> Outcome:
         clocks = [0 if record is None else record.clock for record in self.changelog.records]
         clock_of = {name: clocks[self.trade.home(name)] for name in self.trade.names}
-        expected = expect(self.arrived, self.rules, clock_of)
+        expected = expect([deed.fact for deed in self.deeds], self.rules, clock_of)
         for consumer in self.consumers:
             told = {c: [essence(x) for x in taken] for c, taken in consumer.told.items()}
             found = compare(told, expected.changes)
@@ -399,7 +414,7 @@ class Shop(Workbench):
         by_clock = sum(change[4] == "clock" for change in live)
         assert by_clock > 10, "hardly any deadline fell due: nothing was proved about time"
         dropped = sum(consumer.dropped for consumer in self.consumers)
-        return Outcome(len(self.arrived), len(changes), by_clock, dropped, expected.segments)
+        return Outcome(len(self.deeds), len(changes), by_clock, dropped, expected.segments)
 
     def _compare_states(self, clocks: list[int], segments: dict[str, dict[str, str]]) -> None:
         rules = loads(self.rules)
