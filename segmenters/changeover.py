@@ -10,6 +10,7 @@ over some at a time, and whoever goes on after a crash sees who is left.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import numba
@@ -138,6 +139,12 @@ class Changeover:
     kept
         For how many days back the state has all day tiles.
 
+    Attributes
+    ----------
+    moved, settled, told
+        Customers brought over so far, changes made by deadlines of before, changes made by the
+        rules.
+
     Raises
     ------
     RulesChanged
@@ -165,9 +172,11 @@ class Changeover:
         self._clock = clock
         self._laws = _by_stamp(laws)
         self._own = {system.key: k for k, system in enumerate(engine.rules.systems)}
-        self.told = 0
+        self._left = Counter(map(_stamp, engine.waiting.values()))
         self.moved = 0
-        for value in engine.waiting.values():
+        self.settled = 0
+        self.told = 0
+        for value in engine.waiting.values() if self._left.keys() - self._laws.keys() else ():
             if _stamp(value) not in self._laws:
                 raise engine.ledger.explain(value)
         if engine.customers:
@@ -183,9 +192,8 @@ class Changeover:
     @property
     def left(self) -> list[Rules]:
         """Rules under which customers are left, in the order they were given."""
-        stamps = {_stamp(value) for value in self._engine.waiting.values()}
-        found = {id(law): law for stamp, law in self._laws.items() if stamp in stamps}
-        return list(found.values())
+        laws = [law for stamp, law in self._laws.items() if self._left[stamp]]
+        return [law for place, law in enumerate(laws) if law not in laws[:place]]
 
     def step(self, limit: int = SLICE) -> Slice:
         """Bring over some customers; there must be some left."""
@@ -206,8 +214,10 @@ class Changeover:
         judged = self._take(old)
         for key in chosen:
             del waiting[key]
+        self._left[stamp] -= len(chosen)
         self.moved += len(chosen)
-        self.told += len(settled.records) + len(judged.records)
+        self.settled += len(settled.records)
+        self.told += len(judged.records)
         return Slice(settled, judged, bool(waiting))
 
     def _take(self, old: Engine) -> Outcome:

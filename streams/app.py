@@ -23,6 +23,7 @@ from streams.partition import Digests, Pace
 from streams.reports import Reports
 from streams.sinks.no_cache import NoCache
 from streams.sinks.redis_cache import ProfileCache
+from streams.succession import Succession
 from streams.table import LedgerTable
 from streams.watchdog import Watchdog
 
@@ -54,6 +55,8 @@ class Judging(NamedTuple):
         For decoding.
     rules, layout
         Digests of the rules and of the row layout.
+    new_succession
+        Makes what sees to rows of other rules; None where there are no rules.
     """
 
     new_engine: Callable[[], PartitionEngine]
@@ -61,16 +64,18 @@ class Judging(NamedTuple):
     qualifying: Collection[str]
     rules: str
     layout: str
+    new_succession: Callable[[Engine], Succession] | None = None
 
 
 def judging_by(rules: Rules) -> Judging:
     """Return what rules contribute; the engine's kernel is compiled by the first one made."""
     return Judging(
-        partial(Engine, rules),
+        partial(Engine, rules, patient=True),
         rules.currencies,
         rules.qualifying,
         rules.version,
         f"{compose(rules.systems).digest:08x}",
+        Succession,
     )
 
 
@@ -120,6 +125,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     app.ledger = LedgerTable(
         app,
         new_engine=judging.new_engine,
+        new_succession=judging.new_succession,
         name=TABLE,
         partitions=cluster.partitions,
         key_type=bytes,

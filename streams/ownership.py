@@ -240,9 +240,9 @@ class Ownership:
     def _prepare(self, number: int, logs: Mapping[str, InputLog]) -> dict[TP, tuple[int, int]]:
         """Build a partition's lane and return the seeks it needs, each in an epoch of its own."""
         state = self._app.ledger.state_of(number)
-        state.wind()
-        self._cache.taken(number, state.engine, state.uncached())
         positions = starting_positions(number, state.record, state.engine.customers, logs)
+        state.wind(f"partition {number}")
+        self._cache.taken(number, state.engine, state.uncached())
         epochs = {topic: self._app.consumer.new_epoch() for topic in logs}
         plan = self._plan
         self.partitions[number] = OwnedPartition(
@@ -257,6 +257,7 @@ class Ownership:
             self._listener,
             NEVER if state.record is None else state.record.clock,
             self._wall,
+            state.changeover,
         )
         return {TP(t, number): (positions[t].offset, epochs[t]) for t in logs}
 
@@ -289,6 +290,7 @@ class Ownership:
                 self._wall.worker,
                 durable,
                 self._app.ledger.state_of(number).inventory,
+                self._app.ledger.state_of(number).beside,
             )
         )
 

@@ -279,7 +279,22 @@ class OwnedPartition:
 
     # ---- the one task that calls the engine
 
+    async def _change_over(self, changeover: Changeover) -> None:
+        """Bring customers under the rules in force, in as many transactions as it takes."""
+        started = self._monotonic()
+        while changeover.more and not self._stopping:
+            if self.effects.has_room:
+                judged = changeover.step(self._pace.tick_limit)
+                self.effects.add(judged, facts=len(judged.dirty))
+                await asyncio.sleep(0)
+            else:  # a commit nudges
+                await self._pause(self._pace.tick_s)
+        if not changeover.more:
+            self._listener.changed_over(self.number, changeover, self._monotonic() - started)
+
     async def _work(self) -> None:
+        if self._changeover is not None:
+            await self._change_over(self._changeover)
         due, more = 0.0, False
         while not self._stopping:
             busy, roomy = False, self.effects.has_room

@@ -79,6 +79,29 @@ class PartitionEngine(Protocol):
         """Return the row of a customer, or -1."""
 
 
+class Changeover(Protocol):
+    """Customers of other rules, to be brought under those in force before anything else is done."""
+
+    @property
+    def more(self) -> bool:
+        """Whether customers are left."""
+
+    @property
+    def moved(self) -> int:
+        """Customers brought over so far."""
+
+    @property
+    def settled(self) -> int:
+        """Changes made by deadlines of before, under the rules of before."""
+
+    @property
+    def told(self) -> int:
+        """Changes made by the rules."""
+
+    def step(self, limit: int) -> Judged:
+        """Bring over some."""
+
+
 class Cache(Protocol):
     """Where profiles go, behind the durable state."""
 

@@ -21,13 +21,14 @@ from msgspec.structs import replace
 
 from schemas import topics
 from schemas.errors import ChangelogCorrupt, RewakeError, StateMissing, UsageError
-from streams import position
+from streams import position, succession
 from streams.app import FAMILIES
 from streams.bulk import Record, reading, transaction
 from streams.delivery.producer import PartitionProducer
 from streams.inventory import Inventory
 from streams.partitioner import partitions_of
 from streams.position import POSITION_KEY, InputPosition, PositionRecord
+from streams.succession import RULES_KEY
 from streams.topics_admin import connect, create, diff, plan
 from streams.wall import WallClock
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from streams.bulk import BulkWriter, LogReader
     from streams.settings import Settings
+    from streams.succession import RulesRecord
 
 _CREATE_TIME: Final = 0
 
@@ -75,6 +77,7 @@ class _State(NamedTuple):
     tp: TopicPartition
     record: PositionRecord | None
     inventory: Inventory
+    rules: RulesRecord | None = None
 
 
 async def repartition(
@@ -215,6 +218,7 @@ class _Move:
         progress(whole, whole)
         common = _common(states)
         unread = await self._move_unread([state.record for state in states])
+        await self._write_rules(succession.joined(s.rules for s in states if s.rules is not None))
         await self._write_positions(common)
         for state in states:
             note = replace(state.record or common, moved_to=self._target.app)
@@ -238,7 +242,7 @@ class _Move:
                 f"{where}: expected rows and positions, got a record without a key or a value; "
                 "nothing else may write to this topic: restore it from a backup"
             )
-        written = rows.pop(POSITION_KEY, None)
+        written, rules = rows.pop(POSITION_KEY, None), rows.pop(RULES_KEY, None)
         inventory = Inventory()
         inventory.write(np.arange(len(rows)), list(rows.items()))
         if written is None:
@@ -250,7 +254,7 @@ class _Move:
         if record.moved_to:
             raise UsageError(f"{where}: expected state, it was moved to {record.moved_to} before")
         await self._deal(rows, record.clock)
-        return _State(tp, record, inventory)
+        return _State(tp, record, inventory, None if rules is None else succession.read(rules))
 
     async def _deal(self, rows: Mapping[bytes, bytes], clock: int) -> None:
         keys = list(rows)
@@ -262,6 +266,12 @@ class _Move:
             self._clocks[number].append(clock)
             tp = TopicPartition(self._changelog, number)
             await self._writer.write(tp, [Record(key, value) for key, value in part])
+
+    async def _write_rules(self, record: RulesRecord | None) -> None:
+        """Have every new partition know the rules under which its rows were written."""
+        for number in range(self._target.partitions) if record is not None else ():
+            tp = TopicPartition(self._changelog, number)
+            await self._writer.write(tp, [Record(RULES_KEY, succession.write(record))])
 
     # ---- positions
 

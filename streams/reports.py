@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.effects import Durable
     from streams.lanes import Cut, Lane, Verdict
     from streams.metrics import Metrics
-    from streams.ports import Cache, Judged
+    from streams.ports import Cache, Changeover, Judged
     from streams.table import PartitionState
 
 _log: Final = structlog.get_logger(__name__)
@@ -72,14 +72,24 @@ class Reports:
                 **{topic: at.offset for topic, at in inputs.items()},
             )
             state.restored = 0
-            if state.record is not None and state.record.rules != self._rules:
-                _log.warning(
-                    "rules differ from those in the state: each customer is judged by the new "
-                    "ones from the next event or deadline on",
+            if state.changeover is not None:
+                _log.info(
+                    "rules have changed",
                     partition=partition,
-                    before=state.record.rules,
+                    before=None if state.record is None else state.record.rules,
                     now=self._rules,
                 )
+
+    def changed_over(self, partition: int, changeover: Changeover, seconds: float) -> None:
+        """Say what other rules have made of the customers."""
+        _log.info(
+            "customers are under the new rules",
+            partition=partition,
+            judged=changeover.moved,
+            changes=changeover.told,
+            changes_under_the_old=changeover.settled,
+            seconds=round(seconds, 3),
+        )
 
     def released(self, kept: Sequence[int], dropped: Sequence[int]) -> None:
         """Say what was let go."""

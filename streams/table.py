@@ -16,9 +16,10 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from schemas.errors import ChangelogCorrupt, ContinuityBroken, LayoutChanged
-from streams import position
+from streams import position, succession
 from streams.inventory import Inventory
 from streams.position import POSITION_KEY
+from streams.succession import RULES_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,17 +27,26 @@ if TYPE_CHECKING:
     from faust.types import EventT
 
     from streams.delivery.scheduler import Chunk
-    from streams.ports import PartitionEngine
+    from streams.ports import Changeover, PartitionEngine
     from streams.position import PositionRecord
     from streams.runs import IntArray
+    from streams.succession import Succession
 
 _log: Final = structlog.get_logger(__name__)
+NO_ROWS: Final = (POSITION_KEY, RULES_KEY)
 RECOVERY_BUFFER: Final = 4
 """Chunks Faust gathers before it hands them over; 1 takes another, broken path in Faust."""
 
 
 class PartitionState:
     """What is known of one partition: its engine and how far its changelog is contained in it.
+
+    Parameters
+    ----------
+    engine
+        Takes the rows.
+    succession
+        Sees to rows that other rules have written; None for an engine without rules.
 
     Attributes
     ----------
@@ -55,12 +65,13 @@ class PartitionState:
     """
 
     __slots__ = (
-        "_all_uncached", "_begun", "_cached", "_hidden", "_uncached", "_unwound",
+        "_all_uncached", "_begun", "_cached", "_hidden", "_succession", "_uncached", "_unwound",
         "engine", "inventory", "offset", "read", "record", "restored", "restored_bytes",
     )  # fmt: skip
 
-    def __init__(self, engine: PartitionEngine) -> None:
+    def __init__(self, engine: PartitionEngine, succession: Succession | None = None) -> None:
         self.engine = engine
+        self._succession = succession
         self.record: PositionRecord | None = None
         self.offset: int | None = None
         self.read: int | None = None
@@ -110,7 +121,7 @@ class PartitionState:
             where = f"{chunk.topic}, partition {chunk.partition}, offsets {chunk.begin}"
             raise type(error)(f"{where} to {chunk.end - 1}: {error}") from error
         if not self._all_uncached and chunk.end > self._cached:
-            fresh = (r.key for r in records if r.offset > self._cached and r.key != POSITION_KEY)
+            fresh = (r.key for r in records if r.offset > self._cached and r.key not in NO_ROWS)
             self._uncached.update(key for key in fresh if key is not None)
         if self.offset is None:
             self._begun = chunk.begin
@@ -124,6 +135,8 @@ class PartitionState:
         for key, value in zip(keys, values, strict=True):
             if key == POSITION_KEY and value is not None:
                 self.record = position.read(value)
+            elif key == RULES_KEY and value is not None and self._succession is not None:
+                self._succession.known = succession.read(value)
             elif key is None or value is None:
                 self._refuse(key)
             else:
@@ -136,11 +149,27 @@ class PartitionState:
             self.restored_bytes += sum(map(len, rows.values()))
             self._unwound = True
 
-    def wind(self) -> None:
-        """Derive the deadlines of what was taken back."""
-        if self._unwound:
+    def wind(self, where: str = "") -> None:
+        """Derive the deadlines of what was taken back; ``where`` names it in errors.
+
+        Raises
+        ------
+        DeliveryError
+            When rows were written under rules from which these cannot take over.
+        """
+        changing = self._succession is not None and self._succession.begin(self.record, where)
+        if self._unwound and not changing:
             self.engine.wind()
-            self._unwound = False
+        self._unwound = False
+
+    @property
+    def changeover(self) -> Changeover | None:
+        """The customers who are still under other rules."""
+        return None if self._succession is None else self._succession.changeover
+
+    def beside(self) -> list[tuple[bytes, bytes]]:
+        """Return what has to stand beside the rows in the changelog, where it has changed."""
+        return [] if self._succession is None else self._succession.due()
 
     def verify(self, where: str, start: int, end: int) -> None:
         """Check, once all is read, that it is all, and what was written.
@@ -193,24 +222,36 @@ class LedgerTable(Table[bytes, bytes]):
         The Faust app; see `streams.app`.
     new_engine
         Makes the empty engine of a partition.
+    new_succession
+        Makes what sees to rows of other rules; by default such rows are not looked for.
     """
+
+    _new_succession: Callable[[Any], Succession] | None = None
 
     app: Any
     mundane_level = "debug"
 
     def __init__(
-        self, app: Any, *, new_engine: Callable[[], PartitionEngine], **kwargs: Any
+        self,
+        app: Any,
+        *,
+        new_engine: Callable[[], PartitionEngine],
+        new_succession: Callable[[Any], Succession] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(app, recovery_buffer_size=RECOVERY_BUFFER, **kwargs)
         self.states: dict[int, PartitionState] = {}
         self._new_engine = new_engine
+        self._new_succession = new_succession
         self._begun = time.monotonic()
 
     def state_of(self, partition: int) -> PartitionState:
         """Return the state of a partition, an empty one for a new partition."""
         found = self.states.get(partition)
         if found is None:
-            found = self.states[partition] = PartitionState(self._new_engine())
+            engine, make = self._new_engine(), self._new_succession
+            succession = None if make is None else make(engine)
+            found = self.states[partition] = PartitionState(engine, succession)
         return found
 
     def drop(self, partition: int) -> None:
