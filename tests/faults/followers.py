@@ -66,7 +66,7 @@ class Changelog:
     def _take(self, partition: int, record: Any) -> None:
         if record.key == POSITION_KEY:
             self.records[partition] = position.read(record.value)
-        else:
+        elif not record.key.startswith(b"\xff"):
             self.rows[partition][record.key] = record.value
 
 
