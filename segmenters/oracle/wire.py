@@ -3,8 +3,9 @@
 Responsible for what an event says: instants, money, kinds. It knows nothing of the product's own
 decoder, and it does not say why something is no event: whoever refused it has said so.
 
->>> value = b'{"event_id":"e","customer_id":"ada","ts":7,"type":"refund","amount":1.1,'
->>> fact = read_purchase(value + b'"currency":"EUR"}', Terms("GBP", 2, {"EUR": "0.86"}))
+>>> head = b'{"event_id":"e","customer_id":"ada","ts":"2011-03-01T08:26:00Z",'
+>>> value = head + b'"type":"refund","amount":1.1,"currency":"EUR"}'
+>>> fact = read_purchase(value, Terms("GBP", 2, {"EUR": "0.86"}))
 >>> fact.customer, fact.kind, fact.amount
 ('ada', 1, 95)
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +29,9 @@ QUALIFYING = frozenset({
     "wechat_reply", "wechat_read", "call_answered", "review", "support_contact",
 })  # fmt: skip
 EXACT = Context(prec=120)
+BELIEVED = tuple(
+    (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1990, 2200)
+)
 
 
 class Unreadable(ValueError):  # noqa: N818 - says what it is
@@ -132,13 +136,14 @@ def text(event: Mapping[str, Any], name: str) -> str:
 
 
 def read_ts(written: Any) -> int:
-    """Read epoch ms or RFC 3339 with an offset; what is finer than a ms is cut off."""
-    if isinstance(written, int) and not isinstance(written, bool):
-        return written
-    if not isinstance(written, str):
+    """Read epoch ms or RFC 3339 with an offset, 1990 … 2199; finer than a ms is cut off."""
+    ts = written
+    if isinstance(written, str):
+        try:
+            moment = datetime.fromisoformat(written.upper())
+            ts = (moment - EPOCH) // timedelta(milliseconds=1)
+        except (ValueError, TypeError):  # no instant, or one without an offset
+            raise Unreadable(f"ts {written!r}") from None
+    if not isinstance(ts, int) or isinstance(ts, bool) or not BELIEVED[0] <= ts < BELIEVED[1]:
         raise Unreadable(f"ts {written!r}")
-    try:
-        moment = datetime.fromisoformat(written.upper())
-        return (moment - EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, TypeError):  # no instant, or one without an offset
-        raise Unreadable(f"ts {written!r}") from None
+    return ts

@@ -18,6 +18,7 @@ import typer
 
 from schemas.errors import DeliveryError, RewakeError
 from streams.cli import (
+    audit,
     demo,
     local,
     lookup,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS: Final = (
+    audit,
     demo,
     local,
     lookup,
