@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from kafka import TopicPartition
 
 from schemas import topics
 from streams.partitioner import partitions_of
 from tests.streams.workbench import (
-    APP,
     FIRST_TS,
-    INPUTS,
     PARTITIONS,
     Event,
     Workbench,
@@ -193,53 +190,6 @@ async def test_bad_events_become_dead_letters_with_their_origin_and_the_rest_goe
     }  # fmt: skip
     assert len(origins) == len(POISON)
     assert {origin[:2] for origin in origins} == {(topics.PURCHASES, str(home))}
-
-
-# ---- loud stops
-
-
-async def _worked_and_stopped(bench: Workbench) -> None:
-    await bench.load(events(4_000))
-    worker = bench.start()
-    await until(bench.caught_up)
-    worker.terminate()
-    assert await bench.ends(worker, 30) == 0
-
-
-async def test_a_lost_changelog_stops_the_worker_with_state_missing(bench: Workbench):
-    await _worked_and_stopped(bench)
-    with bench.admin() as admin:
-        admin.delete_topics([topics.changelog(APP)])
-    assert await bench.ends(bench.start()) == 1
-    assert "state_missing" in bench.log()
-
-
-async def test_input_deleted_unread_stops_the_worker_with_input_truncated(bench: Workbench):
-    await _worked_and_stopped(bench)
-    await bench.load(events(4_000, seed=2))
-    with bench.admin() as admin:
-        admin.delete_records({TopicPartition(INPUTS[1], p): -1 for p in range(4)})
-    assert await bench.ends(bench.start()) == 1
-    assert "input_truncated" in bench.log()
-
-
-async def test_an_input_created_anew_stops_the_worker_with_input_reset(bench: Workbench):
-    await _worked_and_stopped(bench)
-    with bench.admin() as admin:
-        admin.delete_topics([INPUTS[1]])
-        await asyncio.sleep(1)
-        admin.create_topics({INPUTS[1]: {"num_partitions": 4, "replication_factor": 1}})
-    assert await bench.ends(bench.start()) == 1
-    assert "input_reset" in bench.log()
-
-
-async def test_another_partition_count_is_refused_at_start(bench: Workbench):
-    await _worked_and_stopped(bench)
-    with bench.admin() as admin:
-        admin.create_partitions({INPUTS[0]: 6})
-    await asyncio.sleep(0.5)
-    assert await bench.ends(bench.start()) == 1
-    assert "PartitionsChanged" in bench.log()
 
 
 async def test_a_worker_that_is_told_to_stop_leaves_within_thirty_seconds(bench: Workbench):
