@@ -19,6 +19,7 @@ from streams import position
 from streams.delivery.producer import NO_HEADERS
 from streams.inventory import Inventory
 from streams.position import POSITION_KEY
+from streams.transaction_size import TransactionSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from streams.ports import Judged, PartitionEngine
     from streams.position import PositionRecord
     from streams.runs import IntArray
-
-ROOM: Final = 40_000
-"""Facts, changes and dead letters that may wait; more, and the engine waits for a commit."""
 
 LETTER_WEIGHT: Final = 1024
 """Bytes of a dead letter that weigh as much as a fact."""
@@ -118,6 +116,8 @@ class Effects:
         What the changelog holds already; by default nothing, as of a new partition.
     beside
         Returns what else has to stand in the changelog beside the rows, where it has changed.
+    bound_s
+        Seconds after which the producer gives a commit up.
     """
 
     def __init__(
@@ -131,6 +131,8 @@ class Effects:
         on_durable: Callable[[Durable], None],
         inventory: Inventory | None = None,
         beside: Callable[[], Sequence[tuple[bytes, bytes]]] = tuple,
+        *,
+        bound_s: float = 45.0,
     ) -> None:
         self._engine = engine
         self._producer = producer
@@ -141,6 +143,7 @@ class Effects:
         self._on_durable = on_durable
         self._inventory = Inventory() if inventory is None else inventory
         self._beside = beside
+        self._size = TransactionSize(bound_s)
         self._pending = _Pending()
         self._added = asyncio.Event()
         self._idle = asyncio.Event()
@@ -172,7 +175,8 @@ class Effects:
         pending.changes.extend(changes)
         pending.letters.extend(letters)
         letter_bytes = sum(len(letter.record.value or b"") for letter in letters)
-        pending.weight += facts + len(changes) + len(letters) + letter_bytes // LETTER_WEIGHT
+        pending.weight += max(facts, len(judged.dirty)) + len(changes)
+        pending.weight += len(letters) + letter_bytes // LETTER_WEIGHT
         if appended is not None and pending.appended is None:
             pending.appended = appended
         self.touch()
@@ -180,7 +184,7 @@ class Effects:
     def touch(self) -> None:
         """Have the position record written, whether or not there is more to write."""
         self._pending.touched = True
-        if self._pending.weight >= ROOM:
+        if self._pending.weight >= self._size.limit:
             self._roomy.clear()
         self._idle.clear()
         self._added.set()
@@ -199,6 +203,11 @@ class Effects:
     def has_room(self) -> bool:
         """Whether the engine may be called again."""
         return self._roomy.is_set()
+
+    @property
+    def most(self) -> int:
+        """How many facts, or customers, one call of the engine may take on."""
+        return self._size.limit
 
     async def room(self) -> None:
         """Wait until the engine may be called again."""
@@ -238,7 +247,7 @@ class Effects:
         # Last, so that whoever has read the position has read all rows before it.
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         profiles = self._render(_union(pending.profile_rows))
-        target = self._target
+        target, begun = self._target, asyncio.get_running_loop().time()
         offsets = await self._producer.transact(
             [
                 (target.changelog, target.partition, changelog),
@@ -246,6 +255,7 @@ class Effects:
                 (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
             ]
         )
+        self._size.took(asyncio.get_running_loop().time() - begun, pending.weight)
         self.transactions += 1
         self._roomy.set()
         told = [change for _, change in pending.changes]

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from schemas.errors import PartitionsChanged, ProducerFailed
 from segmenters.instants import NEVER
-from streams.delivery.producer import PartitionProducer
+from streams.delivery.producer import COMMIT_SHARE, PartitionProducer
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane
 from streams.partition import Listener, OwnedPartition, ack_positions
@@ -291,6 +291,7 @@ class Ownership:
                 durable,
                 self._app.ledger.state_of(number).inventory,
                 self._app.ledger.state_of(number).beside,
+                bound_s=plan.transaction_ms / 1000 * COMMIT_SHARE,
             )
         )
 

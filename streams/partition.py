@@ -323,7 +323,7 @@ class OwnedPartition:
         self._wake.clear()
 
     def _apply_next(self) -> bool:
-        cut = self.lane.cut(self._pace.batch_events)
+        cut = self.lane.cut(min(self._pace.batch_events, self.effects.most))
         if cut is None:
             return False
         started = time.perf_counter()
@@ -363,7 +363,8 @@ class OwnedPartition:
             self._rest()
             return False
         self._applied_since_tick = False
-        judged = self.engine.tick(reading.instant, reading.inclusive, self._pace.tick_limit)
+        limit = min(self._pace.tick_limit, self.effects.most)
+        judged = self.engine.tick(reading.instant, reading.inclusive, limit)
         self.reading = reading
         if not judged.more:
             self._settled = reading

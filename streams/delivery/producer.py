@@ -72,6 +72,7 @@ class PartitionProducer:
         self.abandoned = False
         self._producer = AIOKafkaProducer(
             **connection,
+            client_id=transactional_id,  # what quotas and the broker's metrics go by
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout_ms,
             max_batch_size=BATCH_BYTES,
@@ -195,8 +196,15 @@ class PartitionProducer:
         return batches
 
     def _failed(self, expected: str, error: BaseException) -> ProducerFailed:
+        late = ""
+        if isinstance(error, TimeoutError):
+            late = (
+                f" within {self._commit_s:.0f} s; if it comes again and the broker is up, a quota "
+                "may hold its bytes back: lift it, raise REWAKE_TRANSACTION_TIMEOUT or lower "
+                "REWAKE_BATCH_EVENTS"
+            )
         return ProducerFailed(
-            f"expected {expected} ({self.transactional_id}), got {error!r}; its outcome is "
+            f"expected {expected} ({self.transactional_id}){late}, got {error!r}; its outcome is "
             "unknown: restart the worker, it recovers from the changelog"
         )
 

@@ -16,6 +16,7 @@ from streams import position
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Letter
 from streams.position import FORMAT, POSITION_KEY, InputPosition, PositionRecord
+from streams.transaction_size import TransactionSize
 from tests.streams.counting import CountingEngine, Tally
 from tests.streams.runs import Record
 
@@ -160,8 +161,8 @@ async def test_a_position_that_moved_alone_is_written_when_asked_for(bench: Benc
     assert [key for key, _, _ in transaction["changelog"]] == [POSITION_KEY]
 
 
-async def test_there_is_no_room_while_too_many_facts_wait(bench: Bench, monkeypatch: Any):
-    monkeypatch.setattr("streams.effects.ROOM", 3)
+async def test_there_is_no_room_while_too_many_facts_wait(bench: Bench):
+    bench.effects._size.limit = 3
     bench.ledger.gate.clear()
     bench.apply(b"a")
     await asyncio.sleep(0.01)
@@ -182,6 +183,7 @@ async def test_a_call_without_effects_still_moves_the_position(bench: Bench):
 
 
 async def test_letters_take_room_by_number_and_by_size(bench: Bench):
+    bench.effects._size.limit = 40_000
     bench.ledger.gate.clear()
     why = Rejected(Reason.OVERSIZED, "large")
     large = Letter("t", Record(0, key=b"k", value=bytes(1024 * 1024)), why)
@@ -194,10 +196,60 @@ async def test_letters_take_room_by_number_and_by_size(bench: Bench):
     assert bench.effects.has_room
 
 
-async def test_changes_take_room_though_no_fact_came(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("streams.effects.ROOM", 3)
+async def test_changes_take_room_though_no_fact_came(bench: Bench):
+    bench.effects._size.limit = 3
     bench.ledger.gate.clear()
     judged: Any = Tally(dirty=np.empty(0, np.int64), told=[(b"c", None)] * 3)
     bench.effects.add(judged)
     assert not bench.effects.has_room
+    bench.task.cancel()
+
+
+async def test_rows_that_changed_without_a_word_take_room_too(bench: Bench):
+    bench.effects._size.limit = 3
+    bench.ledger.gate.clear()
+    for customer in (b"a", b"b", b"c"):
+        bench.engine._row(customer)
+    bench.effects.add(Tally(np.arange(3)))
+    assert not bench.effects.has_room
+    bench.task.cancel()
+
+
+class Throttled(Ledger):
+    """Lets so many records through in a second; gives up after its bound, as the producer does."""
+
+    def __init__(self, per_second: float, bound_s: float) -> None:
+        super().__init__()
+        self.per_second, self.bound_s = per_second, bound_s
+
+    async def transact(self, parts: Sequence[tuple[str, int, Sequence[Any]]]) -> list[int]:
+        seconds = sum(len(records) for _, _, records in parts) / self.per_second
+        await asyncio.sleep(min(seconds, self.bound_s))
+        if seconds > self.bound_s:
+            raise ProducerFailed("expected a transaction to be committed, got TimeoutError()")
+        return await super().transact(parts)
+
+
+async def test_transactions_become_as_small_as_the_broker_lets_them_and_grow_again(bench: Bench):
+    bench.task.cancel()
+    bound_s = 0.8
+    throttled = bench.effects._producer = Throttled(2_000, bound_s)  # type: ignore[assignment]
+    bench.effects._size = TransactionSize(bound_s)
+    bench.task = asyncio.create_task(bench.effects.run())
+
+    async def work(calls: int) -> list[int]:
+        sizes = []
+        for call in range(calls):
+            await bench.effects.room()
+            sizes.append(min(10_000, bench.effects.most))
+            bench.apply(*[b"c-%d-%d" % (call, number) for number in range(sizes[-1])])
+            await bench.effects.drained()
+        return sizes
+
+    throttle = await work(8)
+    assert throttle[0] == 1_000  # would be 10,000 for ever: 5 s
+    assert throttle[-1] <= 500
+    throttled.per_second = 10**7
+    assert max(await work(8)) == 10_000
+    assert not bench.task.done()
     bench.task.cancel()
