@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psutil
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 
+from bench.stage import stage
 from schemas.topics import ENGAGEMENTS, PURCHASES
-from streams import local
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from bench.stream import Record, Stream
+    from bench.stage import Stage
+    from bench.stream import Stream
 
 GROUP = "rewake"
 SHARE_BEFORE = 0.1
@@ -46,37 +40,18 @@ class Figures(NamedTuple):
     peak_bytes: int
 
 
-def run(stream: Stream, folder: Path | None = None) -> Figures:
+def run(stream: Stream) -> Figures:
     """Load the stream and run the worker over it, then restart it."""
-    with tempfile.TemporaryDirectory(prefix="rewake-bench-") as made:
-        base = folder or Path(made)
-        servers = local.up(base)
+    replay = {"REWAKE_CLOCK": "event", "REWAKE_UNTIL": str(stream.until)}
+    with stage(len(stream.purchases), **replay) as servers:
+        loaded = asyncio.run(_load(stream, servers.kafka))
+        admin = KafkaAdminClient(bootstrap_servers=servers.kafka)
         try:
-            env = os.environ | {
-                "REWAKE_KAFKA": servers.kafka,
-                "REWAKE_REDIS": servers.redis,
-                "REWAKE_CLOCK": "event",
-                "REWAKE_UNTIL": str(stream.until),
-                "REWAKE_LOG_FORMAT": "json",
-                "REWAKE_PARTITIONS": str(len(stream.purchases)),
-            }
-            subprocess.run(
-                [_rewake(), "topics", "create"], env=env, check=True, stdout=subprocess.DEVNULL
-            )
-            loaded = asyncio.run(_load(stream, servers.kafka))
-            admin = KafkaAdminClient(bootstrap_servers=servers.kafka)
-            try:
-                wall, cpu, events, peak = _consume(env, admin, loaded, base / "worker.log")
-                restored, seconds, size = _restore(env, base / "restore.log")
-            finally:
-                admin.close()
+            wall, cpu, events, peak = _consume(servers, admin, loaded)
+            restored, seconds, size = _restore(servers)
         finally:
-            local.down(base)
+            admin.close()
     return Figures(events, wall, cpu, restored, seconds, size, peak)
-
-
-def _rewake() -> str:
-    return str(Path(sys.executable).with_name("rewake"))
 
 
 async def _load(stream: Stream, kafka: str) -> int:
@@ -89,7 +64,7 @@ async def _load(stream: Stream, kafka: str) -> int:
                 count += len(log)
                 sent = [
                     await producer.send_batch(b, topic, partition=partition)
-                    for b in _batches(producer, log)
+                    for b in batches(producer, log)
                 ]
                 await asyncio.gather(*sent)
     finally:
@@ -97,9 +72,10 @@ async def _load(stream: Stream, kafka: str) -> int:
     return count
 
 
-def _batches(producer: AIOKafkaProducer, log: list[Record]) -> Iterator[Any]:
+def batches(producer: AIOKafkaProducer, records: Iterable[tuple[bytes, bytes]]) -> Iterator[Any]:
+    """Build records, each a key and a value, into as few batches as they fit in."""
     batch = producer.create_batch()
-    for key, value in log:
+    for key, value in records:
         if batch.append(key=key, value=value, timestamp=None) is None:
             yield batch
             batch = producer.create_batch()
@@ -107,40 +83,22 @@ def _batches(producer: AIOKafkaProducer, log: list[Record]) -> Iterator[Any]:
     yield batch
 
 
-@contextmanager
-def _worker(env: Mapping[str, str], log: Path) -> Iterator[psutil.Process]:
-    with log.open("wb") as out:
-        child = subprocess.Popen([_rewake(), "worker"], env=dict(env), stdout=out, stderr=out)
-        try:
-            yield psutil.Process(child.pid)
-        finally:
-            child.terminate()
-            try:
-                child.wait(40)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-
-
-def _consume(
-    env: Mapping[str, str], admin: KafkaAdminClient, loaded: int, log: Path
-) -> tuple[float, float, int, int]:
+def _consume(servers: Stage, admin: KafkaAdminClient, loaded: int) -> tuple[float, float, int, int]:
     begun: tuple[float, float, int] | None = None
     peak = 0
     deadline = time.monotonic() + 900
-    with _worker(env, log) as process:
+    with servers.worker() as worker:
         while time.monotonic() < deadline:
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                raise RuntimeError(f"the worker stopped:\n{log.read_text()[-3000:]}")
+            worker.check()
             done = _committed(admin)
-            now, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
-            peak = max(peak, process.memory_info().rss)
+            now, cpu = time.perf_counter(), worker.cpu_s()
+            peak = max(peak, worker.process.memory_info().rss)
             if begun is None and done >= loaded * SHARE_BEFORE:
                 begun = (now, cpu, done)
             if done >= loaded and begun is not None:
                 return now - begun[0], cpu - begun[1], done - begun[2], peak
             time.sleep(0.05)
-    raise RuntimeError(f"not done after 900 s:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"not done after 900 s:\n{worker.log.read_text()[-3000:]}")
 
 
 def _committed(admin: KafkaAdminClient) -> int:
@@ -151,14 +109,14 @@ def _committed(admin: KafkaAdminClient) -> int:
     return sum(at.offset for at in offsets.values() if at.offset > 0)
 
 
-def _restore(env: Mapping[str, str], log: Path) -> tuple[int, float, int]:
+def _restore(servers: Stage) -> tuple[int, float, int]:
     """Restart the worker and read from its log what it restored, and how long that took."""
     deadline = time.monotonic() + 120
-    with _worker(env, log):
+    with servers.worker("restore") as worker:
         while time.monotonic() < deadline:
-            for line in log.read_text().splitlines():
+            for line in worker.log.read_text().splitlines():
                 if '"recovered"' in line:
                     told = json.loads(line)
                     return told["rows"], told["seconds"], told["bytes"]
             time.sleep(0.2)
-    raise RuntimeError(f"no word of a recovery in 120 s:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"no word of a recovery in 120 s:\n{worker.log.read_text()[-3000:]}")

@@ -63,6 +63,7 @@ class Metrics:
         self.overdue = gauge("rewake_deadlines_overdue", "Partitions with deadlines left to fire.")
         self.customers = gauge("rewake_ledger_customers", "Customers held.")
         self.cache_behind = gauge("rewake_cache_behind_changes", "Profiles not yet in the cache.")
+        self.tasks = gauge("rewake_tasks", "Tasks of the event loop.")
         self.rules = Info("rewake_rules", "Rules in force.", registry=registry)
         self.build = Info("rewake_build", "Version of the worker.", registry=registry)
         where = ("group", "topic", "partition")

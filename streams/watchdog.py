@@ -99,6 +99,7 @@ class Watchdog:
         while True:
             await asyncio.sleep(self._look_s)
             self._beat = time.monotonic()
+            self._metrics.tasks.set(len(asyncio.all_tasks()))
             try:
                 await self._look()
             except (Stalled, PartitionsChanged) as error:
