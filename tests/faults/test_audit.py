@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -26,9 +27,13 @@ from segmenters.engine import Engine
 from segmenters.rules import load
 from streams.audit.audit import Request, audit
 from streams.audit.verdict import Skip
+from streams.audit.watch import watch
+from streams.local.endpoints import free_port
 from streams.partitioner import partitions_of
+from streams.setting_values import Address
 from streams.settings import Settings, load_settings
 from tests.faults.figures import note
+from tests.streams.waiting import eventually
 from tests.streams.workbench import APP, FIRST_TS, PARTITIONS, ROOT, Event, Workbench, until
 
 if TYPE_CHECKING:
@@ -313,6 +318,21 @@ def test_the_command_names_the_customer_the_field_and_what_to_do(
     assert named in done.stdout
     assert "neither a row nor an event" in done.stdout
     assert "state: the state is not what its events make it" in done.stdout
+
+
+async def test_watching_offers_the_drift_as_a_metric(site: Site, planted: dict[str, str]) -> None:
+    port = free_port()
+    settings = site.settings.model_copy(update={"metrics": Address("127.0.0.1", port)})
+    said: list[str] = []
+    watching = asyncio.create_task(watch(settings, Request(2 * CUSTOMERS), 60, said.append))
+    await eventually(lambda: len(said) > 1 or watching.done(), within=60)
+    url = f"http://127.0.0.1:{port}/metrics"
+    page = (await asyncio.to_thread(urlopen, url, timeout=10)).read().decode()
+    watching.cancel()
+    assert f"rewake_audit_drift {len(planted)}.0" in page
+    assert f"rewake_audit_customers {CUSTOMERS}.0" in page
+    assert "customer_id" not in page
+    assert f"{len(planted)} drift" in said[-1]
 
 
 def test_other_rules_than_those_of_the_state_are_refused(site: Site, tmp_path: Path) -> None:
