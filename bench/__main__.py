@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     add("--customers", type=int, default=wanted.customers, help="customers held from the start")
     add("--due", type=int, default=wanted.due, help="deadlines a second; 0: leave silence out")
     add("--mass", type=int, default=wanted.mass, help="deadlines at once; 0: leave mass out")
+    add("--lead", type=int, default=0, help="seconds to get ready in; 0: by the customers")
     long = soak.Plan()
     add = parsers["soak"].add_argument
     add("--minutes", type=float, default=long.minutes, help="how long; 20 for a release")
@@ -110,9 +111,8 @@ def _print_worker(stream: Stream) -> None:
 
 
 def _print_latency(options: argparse.Namespace) -> None:
-    plan = latency.Plan(
-        options.rate, options.seconds, options.customers, options.due, options.mass, options.seed
-    )
+    asked = {name: getattr(options, name) for name in latency.Plan._fields}
+    plan = latency.Plan(**asked)
     got = latency.run(plan)
     if options.json:
         spreads = {name: spread._asdict() for name, spread in got.spreads.items()}

@@ -8,6 +8,7 @@ one instant. All processes share this machine's clock.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,6 +59,9 @@ class Plan(NamedTuple):
         Deadlines a second in the second section; 0 leaves it out.
     mass
         Deadlines at one instant; 0 leaves the third section out.
+    lead
+        Seconds for seeding, restoring and filling the cache, before the load begins; 0: by the
+        number of customers.
     seed
         Source of chance.
     """
@@ -67,6 +71,7 @@ class Plan(NamedTuple):
     customers: int = 1_000_000
     due: int = 1_000
     mass: int = 100_000
+    lead: int = 0
     seed: int = 1
 
 
@@ -127,24 +132,31 @@ class _Schedule(NamedTuple):
 def run(plan: Plan) -> Figures:
     """Seed, run, measure."""
     with stage(PARTITIONS) as servers:
-        # Restoring, filling the cache and warming up take about this long.
         now = int(time.time() * 1000)
-        schedule = _Schedule.of(plan, now + 1000 * (40 + WARM_S) + plan.customers // 8)
+        lead = plan.lead or 40 + plan.customers // 8_000
+        schedule = _Schedule.of(plan, now + 1000 * (lead + WARM_S))
         draw = np.random.default_rng(plan.seed)
         seed(servers.kafka, PARTITIONS, spread(plan.customers, schedule.due, now, draw))
-        print(f"seeded after {time.time() - now / 1000:.0f} s")
+        load = _load(plan, schedule, servers.kafka)
         with servers.worker() as worker, _witnessing(servers) as seen:
             worker.wait("rewake_ledger_customers", plan.customers, 60 + plan.customers / 10_000)
-            worker.wait("rewake_cache_behind_changes", 0, 60 + plan.customers / 5_000)
-            load = _load(plan, schedule, servers.kafka)
-            ahead = load.start / 1000 - time.time()
-            print(f"ready {ahead:.0f} s ahead")
-            if ahead < 3:
-                raise RuntimeError("seeding took too long for the deadlines to come: try again")
             with process(send, load, servers.base / "sent.npy"):
+                _fill(worker, load.start / 1000)
                 cpu, clocks = _watch(worker, servers, schedule)
         appended = np.load(servers.base / "sent.npy")
         return _judge(plan, schedule, load, appended, np.load(seen), cpu, clocks)
+
+
+def _fill(worker: Worker, start: float) -> None:
+    """Wait until the cache holds all customers, but not beyond the start of the load."""
+    if time.time() > start:
+        raise RuntimeError("the load was to begin before the worker was ready: raise --lead")
+    while (behind := worker.metric("rewake_cache_behind_changes")) and time.time() < start - 1:
+        worker.check()
+        time.sleep(0.5)
+    ahead = start - time.time()
+    left = f"{behind or 0:.0f} profiles not yet in the cache"
+    print(f"ready {ahead:.0f} s ahead, {left}", file=sys.stderr)
 
 
 def _load(plan: Plan, schedule: _Schedule, kafka: str) -> Load:
