@@ -71,7 +71,7 @@ class Pace(NamedTuple):
 
     batch_events: int = 10_000
     tick_s: float = 0.2
-    tick_limit: int = 1_000
+    tick_limit: int = 500
 
 
 class Digests(NamedTuple):

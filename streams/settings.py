@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     grace: Span = 2_000
     max_future: Span = 300_000
     tick_interval: Span = Field(500, ge=10)
-    tick_limit: int = Field(1_000, ge=1)
+    tick_limit: int = Field(500, ge=1)
     batch_events: int = Field(10_000, ge=1, le=1_000_000)
     transaction_timeout: Span = Field(60_000, ge=1_000)
     session_timeout: Span = Field(6_000, ge=6_000)

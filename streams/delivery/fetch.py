@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streams.runs import Raw
 
 
-GATHER_S: Final = 0.03
+GATHER_S: Final = 0.05
 """Seconds from one fetch of a broker to the next, at least.
 
 A fetch is answered as soon as there is one record, and each answer costs a round through decoding,
