@@ -21,6 +21,7 @@ from segmenters.batch import EventBatch
 from segmenters.engine import Engine
 from segmenters.instants import NEVER
 from streams.decode import Decoder
+from streams.delivery.faust_app import COLLECT
 from streams.lanes import Lane
 from streams.topic_lane import Answer, Position
 
@@ -76,6 +77,7 @@ def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
     }
     gc.collect()
     gc.freeze()  # the stream itself is not the worker's
+    gc.set_threshold(*COLLECT)
     for _ in _fetches(log, lane, meter, Feeder(stream, rules, partition)):
         while True:
             with meter.step("merge"):
