@@ -110,21 +110,26 @@ class Decoder:
     def _facts(
         self, values: list[bytes | None], rejections: dict[int, Rejected]
     ) -> list[Purchase | Engagement]:
-        """Decode all values; on trouble one by one, to say which and why."""
+        """Decode all values, going on behind each bad one."""
         decode = self._decode
         try:
-            if max(map(len, values), default=0) <= MAX_EVENT_BYTES:  # type: ignore[arg-type]
-                return [decode(value) for value in values]  # type: ignore[arg-type]
-        except _UNREADABLE:
-            pass
+            fit = max(map(len, values), default=0) <= MAX_EVENT_BYTES  # type: ignore[arg-type]
+        except TypeError:  # a record without a value
+            fit = False
+        left = map(decode if fit else self._decode_sized, values)  # type: ignore[arg-type]
         facts: list[Purchase | Engagement] = []
-        for index, value in enumerate(values):
+        while True:
             try:
-                facts.append(decode(_sized(value)))  # type: ignore[arg-type]
+                facts.extend(left)
             except (*_UNREADABLE, Rejected) as error:
+                index = len(facts)
                 facts.append(_NOTHING)
-                rejections[index] = events.diagnose(value, self._family, error)
-        return facts
+                rejections[index] = events.diagnose(values[index], self._family, error)
+            else:
+                return facts
+
+    def _decode_sized(self, value: bytes | None) -> Purchase | Engagement:
+        return self._decode(_sized(value))  # type: ignore[arg-type]
 
     def _route(
         self,
@@ -135,6 +140,8 @@ class Decoder:
     ) -> list[bytes]:
         """Check that each key is its customer and belongs into this partition."""
         customers = [fact.customer_id for fact in facts]
+        for index in rejections:  # whose they are, nobody knows
+            customers[index] = (keys[index] or b"").decode("utf-8", "replace")
         routed = keys if _equal(keys, customers) else self._rekey(keys, customers, rejections)
         found = partitions_of(routed, self._partitions)  # type: ignore[arg-type]
         for index in np.flatnonzero(found != partition).tolist():
