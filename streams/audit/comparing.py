@@ -24,6 +24,7 @@ from streams.audit.verdict import (
     may_lack_facts,
     stands_wrong,
     told_wrongly,
+    whatever_the_rules,
 )
 
 if TYPE_CHECKING:
@@ -130,10 +131,8 @@ class Comparing:
         """Compare the state, and the changes told, with what the oracle says."""
         if holding is None:
             return [Difference(STATE, "row", "one", "none: none of its events is in the state")]
-        if not evidence.arrivals:
-            return Skip.LOG_START
-        if len(evidence.arrivals) > MOST_FACTS:
-            return Skip.TOO_MANY
+        if not evidence.arrivals or len(evidence.arrivals) > MOST_FACTS:
+            return Skip.TOO_MANY if evidence.arrivals else Skip.LOG_START
         found = holding.settled._replace(changes=_all_changes(evidence, holding))
         account, others = recount.in_time(), []
         if not differences(account, found):
@@ -143,12 +142,28 @@ class Comparing:
                 self.report.equal_late += 1
                 return []
             others.append((other, late))
+        return self._unequal(evidence, partition, holding, account, others, found)
+
+    def _unequal(
+        self,
+        evidence: Evidence,
+        partition: Partition,
+        holding: Holding,
+        account: Account,
+        others: list[tuple[Account, bool]],
+        found: Account,
+    ) -> list[Difference] | Skip:
+        """Say what of a difference nothing explains."""
         excuse = self._excuse(evidence, partition, account, found)
+        if excuse is not None:
+            return excuse
         listed = certain(account, others, found)
+        if not any(change.sequence == 1 for change in evidence.told):
+            return whatever_the_rules(account, listed) or Skip.RULES
         if any(each.field not in account.figures for each in listed):
             # Its next tick may put a segment right again that stands wrong in the row.
             listed += [each for each in stands_wrong(account, holding.stored) if each not in listed]
-        return excuse or listed or Skip.ARRIVAL
+        return listed or Skip.ARRIVAL
 
     def _witness(self, evidence: Evidence) -> Witness:
         """Collect what tells how far the clock was when a fact came."""

@@ -12,7 +12,7 @@ from streams.audit.verdict import CACHE, CHANGES, STATE, Skip
 REASONS: Final[dict[Skip, str]] = {
     Skip.UNKNOWN: "neither a row nor an event of this customer",
     Skip.LOG_START: "their first facts may not be in the input log (retention, a moved state)",
-    Skip.RULES: "judged under other rules before",
+    Skip.RULES: "judged under other rules before, or nothing tells any more",
     Skip.ARRIVAL: "late facts, what follows from them depends on when they came",
     Skip.TOO_MANY: "too many facts to recount naively",
     Skip.LETTERS: "events that may have been refused, the dead letters are no longer there",
@@ -25,8 +25,8 @@ CACHE_REASONS: Final[dict[Skip, str]] = {
 TO_DO: Final[dict[str, str]] = {
     STATE: (
         "the state is not what its events make it. Keep a copy of the changelog, and report it as "
-        "a fault. Counting anew heals it: a new REWAKE_APP, an empty Redis, and the inputs from "
-        "their start."
+        "a fault. Counting anew heals it: a new REWAKE_APP, `redis-cli DEL rw:epoch`, and the "
+        "inputs from their start."
     ),
     CHANGES: (
         "what consumers were told is not what the state says. A consumer that keeps the last "

@@ -17,6 +17,7 @@ from streams.audit.verdict import (
     judged_by_other_rules,
     may_lack_facts,
     told_wrongly,
+    whatever_the_rules,
 )
 
 THEN = 1_298_967_960_000
@@ -92,6 +93,12 @@ def test_where_a_fact_may_have_been_late_only_what_is_counted_is_certain() -> No
     assert fields(certain(ACCOUNT, [(ACCOUNT, True)], found)) == ["orders"]
     other = ACCOUNT._replace(figures=FIGURES | {"orders": 3})
     assert certain(ACCOUNT, [(ACCOUNT, False), (other, False)], found) == []
+
+
+def test_where_the_rules_may_have_been_others_only_what_is_always_counted_counts() -> None:
+    wrong = FIGURES | {"orders": 9, "last_engagement": THEN}
+    listed = differences(ACCOUNT, ACCOUNT._replace(sequence=4, figures=wrong))
+    assert fields(whatever_the_rules(ACCOUNT, listed)) == ["orders"]
 
 
 # ---- against the changes told
