@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from schemas.changes import Change
     from schemas.errors import Reason
     from schemas.vocabulary import Instant
-    from segmenters.engine import Outcome
+    from segmenters.outcome import Outcome
     from segmenters.ledger import Ledger, Rows
     from segmenters.rules import Rules
     from segmenters.system import System
@@ -194,6 +194,11 @@ class Changeover:
         """Rules under which customers are left, in the order they were given."""
         laws = [law for stamp, law in self._laws.items() if self._left[stamp]]
         return [law for place, law in enumerate(laws) if law not in laws[:place]]
+
+    @property
+    def before(self) -> list[str]:
+        """Versions of these rules."""
+        return [law.version for law in self.left]
 
     def step(self, limit: int = SLICE) -> Slice:
         """Bring over some customers; there must be some left."""

@@ -18,6 +18,7 @@ from segmenters.kernel import build
 from segmenters.kernel_source import out_dtype_fields
 from segmenters.layout import compose
 from segmenters.ledger import EARLY_MS, Ledger, Rows
+from segmenters.outcome import Outcome
 from segmenters.telling import Teller
 from segmenters.terms import stamp_of
 
@@ -37,56 +38,6 @@ FORESIGHT: Final = 8
 """How many dues a look ahead follows."""
 _OUT_ROWS: Final = 16_384
 _NEXT, _TOLD, _DIRTY, _DUPLICATE, _LATE, _REFUSED = range(6)
-_NOTHING: Final = np.zeros(0, np.int64)
-
-
-class Outcome:
-    """What one call of the engine did.
-
-    Attributes
-    ----------
-    records
-        Structured array, one element per change, in the order told (`segmenters.kernel_source`).
-    dirty
-        Rows written to, each once: what the changelog must get.
-    profile_rows
-        Rows whose cached profile no longer holds; all of them are dirty.
-    rejected
-        (index in the batch, reason, detail) of facts that were not applied.
-    duplicates, late
-        Facts ignored because their id was seen, and facts applied late.
-    more
-        True when a tick stopped at its limit: call again.
-    """
-
-    __slots__ = (
-        "batch",
-        "dirty",
-        "duplicates",
-        "engine",
-        "late",
-        "more",
-        "profile_rows",
-        "records",
-        "rejected",
-        "teller",
-    )
-
-    def __init__(self, engine: Engine, batch: EventBatch | None) -> None:
-        self.engine = engine
-        self.batch = batch
-        self.teller = engine.teller
-        self.records: NDArray[Any] = engine.no_records
-        self.dirty: Rows = _NOTHING
-        self.profile_rows: Rows = _NOTHING
-        self.rejected: list[tuple[int, Reason, str]] = []
-        self.duplicates = 0
-        self.late = 0
-        self.more = False
-
-    def build_changes(self, seen_at: Instant) -> list[tuple[bytes, Change]]:
-        """Return the changes in words, each with its record key."""
-        return self.engine.build_changes(self, seen_at)
 
 
 class Engine:

@@ -87,6 +87,10 @@ class Changeover(Protocol):
         """Whether customers are left."""
 
     @property
+    def before(self) -> Sequence[str]:
+        """Versions of the rules under which customers are left."""
+
+    @property
     def moved(self) -> int:
         """Customers brought over so far."""
 

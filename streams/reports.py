@@ -76,7 +76,7 @@ class Reports:
                 _log.info(
                     "rules have changed",
                     partition=partition,
-                    before=None if state.record is None else state.record.rules,
+                    customers_under=", ".join(state.changeover.before) or "none but these",
                     now=self._rules,
                 )
 

@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import Phase, settings
 
 from segmenters.batch import EventBatch
-from segmenters.engine import Engine, Outcome
+from segmenters.engine import Engine
 from tests.oracle import in_output_order
 from tests.properties.histories import RULES
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from schemas.changes import Change
     from schemas.profiles import Profile
+    from segmenters.outcome import Outcome
     from segmenters.rules import Rules
     from tests.oracle_book import Fact
 
