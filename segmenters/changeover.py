@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from schemas.changes import Change
     from schemas.errors import Reason
     from schemas.vocabulary import Instant
-    from segmenters.outcome import Outcome
     from segmenters.ledger import Ledger, Rows
+    from segmenters.outcome import Outcome
     from segmenters.rules import Rules
     from segmenters.system import System
 
