@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
+import time
+from typing import TYPE_CHECKING, Final
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REPEAT_S: Final = 10.0
+"""Seconds for which one place of a library is heard once."""
 
 _QUIET: Final = {
     # Both tell of every partition at every rebalance, in tables; ours says it in one line.
@@ -18,6 +25,40 @@ _QUIET: Final = {
     "mode": logging.WARNING,
     "kafka": logging.WARNING,
 }
+
+
+class Sparing(logging.Filter):
+    """Let what a library says again and again through once in a while, and say how often it did.
+
+    With the broker away aiokafka writes dozens of lines a second, and what matters drowns in them.
+
+    Parameters
+    ----------
+    now
+        Seconds, ever growing.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._heard: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is written."""
+        if record.name.partition(".")[0] not in _QUIET:
+            return True
+        place, now = (record.pathname, record.lineno), self._now()
+        since, missed = self._heard.get(place, (now - REPEAT_S, 0))
+        if now - since < REPEAT_S:
+            self._heard[place] = (since, missed + 1)
+            return False
+        self._heard[place] = (now, 0)
+        if missed:
+            record.msg = (
+                f"{record.getMessage()} (and {missed} times more since {now - since:.0f} s)"
+            )
+            record.args = ()
+        return True
 
 
 def set_up(level: str, form: str) -> None:
@@ -50,6 +91,8 @@ def set_up(level: str, form: str) -> None:
             foreign_pre_chain=shared,
         )
     )
+    if level != "debug":
+        handler.addFilter(Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
