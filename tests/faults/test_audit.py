@@ -333,6 +333,7 @@ async def test_watching_offers_the_drift_as_a_metric(site: Site, planted: dict[s
     assert f"rewake_audit_customers {CUSTOMERS}.0" in page
     assert "customer_id" not in page
     assert f"{len(planted)} drift" in said[-1]
+    assert not any(name in said[-1] for name in planted.values())
 
 
 def test_other_rules_than_those_of_the_state_are_refused(site: Site, tmp_path: Path) -> None:
