@@ -34,6 +34,8 @@ GATHER_S: Final = 0.05
 A fetch is answered as soon as there is one record, and each answer costs a round through decoding,
 engine and a transaction per partition, whether it brings one record or a hundred.
 """
+PLENTY: Final = 2_000
+"""Offsets behind the end of a log from which on nothing has to gather any more."""
 
 
 class Fetched(NamedTuple):
@@ -121,6 +123,8 @@ class LeanFetcher(Fetcher):  # type: ignore[misc]
             state = assignment.state_value(tp)
             if state.lso is None:
                 continue
+            if state.lso - offset > PLENTY:
+                self._sent_at.pop(node_id, None)
             if self.epochs.get(tp, 0) != epochs[tp]:
                 self._records.pop(tp, None)
                 continue

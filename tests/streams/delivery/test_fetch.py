@@ -17,7 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.delivery.fetch import GATHER_S, Fetched, LeanFetcher, read_result
+from streams.delivery.fetch import GATHER_S, PLENTY, Fetched, LeanFetcher, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -289,6 +289,13 @@ async def test_records_gather_between_two_fetches():
     for _ in range(3):
         await (await ask(fetcher, assignment))
     assert time.monotonic() - begun >= 2 * GATHER_S
+
+
+async def test_a_backlog_is_fetched_without_waiting_for_more():
+    fetcher, client, assignment = fetcher_at(5)
+    client.answer.set_result(response(b"", 6 + PLENTY, 6 + PLENTY))
+    await (await ask(fetcher, assignment))
+    assert not fetcher._sent_at
 
 
 async def test_a_fetch_that_is_cancelled_while_records_gather_ends_quietly_and_asks_nothing():
