@@ -41,24 +41,15 @@ import sys
 import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from segmenters.rules import loads
 from streams.settings import load_settings
-from tests.faults.exactness import (
-    compare,
-    differing,
-    essence,
-    expect,
-    restored,
-    states,
-    undisturbed,
-)
 from tests.faults.followers import Changelog, ChangesConsumer
 from tests.faults.trade import Deed, Trade
+from tests.faults.verdict import Outcome, verdict
 from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, until
 
 if TYPE_CHECKING:
@@ -72,33 +63,6 @@ FLUSH_S = 0.05
 _CODE = re.compile(r"stopping +code=(\w+)")
 _STARTED = re.compile(r"^started \d+$", re.MULTILINE)
 _ENDED = re.compile(r"^ended (-?\d+)$", re.MULTILINE)
-
-
-class Outcome(NamedTuple):
-    """What a workload came to; no difference was found.
-
-    Attributes
-    ----------
-    facts, changes
-        How many, history included.
-    by_clock
-        Changes made by deadlines that fell due while the shop was open.
-    dropped
-        Changes the consumer that reads uncommitted has seen again.
-    segments
-        Customer → system → segment.
-    """
-
-    facts: int
-    changes: int
-    by_clock: int
-    dropped: int
-    segments: dict[str, dict[str, str]]
-
-    @property
-    def figures(self) -> dict[str, int]:
-        """The numbers alone, for `tests.faults.figures.note`."""
-        return dict(zip(self._fields[:4], self[:4], strict=True))
 
 
 class Shop(Workbench):
@@ -394,43 +358,10 @@ class Shop(Workbench):
         await self.changelog.read_on()
         for consumer in self.consumers:
             await consumer.read_to_the_end()
-        return await asyncio.to_thread(self._compare)
+        return await asyncio.to_thread(verdict, self)
 
     def _grace_ms(self) -> int:
         return load_settings(None, grace=self.env["REWAKE_GRACE"]).grace
-
-    def _compare(self) -> Outcome:
-        clocks = [0 if record is None else record.clock for record in self.changelog.records]
-        clock_of = {name: clocks[self.trade.home(name)] for name in self.trade.names}
-        expected = expect([deed.fact for deed in self.deeds], self.rules, clock_of)
-        for consumer in self.consumers:
-            told = {c: [essence(x) for x in taken] for c, taken in consumer.told.items()}
-            found = compare(told, expected.changes)
-            who = "read committed" if consumer.committed else "by the recipe"
-            assert not found, f"changes {who} differ from the oracle's: {found}"
-        self._compare_states(clocks, expected.segments)
-        changes = [change for taken in expected.changes.values() for change in taken]
-        live = [change for change in changes if change[3] >= self.opened]
-        by_clock = sum(change[4] == "clock" for change in live)
-        assert by_clock > 10, "hardly any deadline fell due: nothing was proved about time"
-        dropped = sum(consumer.dropped for consumer in self.consumers)
-        return Outcome(len(self.deeds), len(changes), by_clock, dropped, expected.segments)
-
-    def _compare_states(self, clocks: list[int], segments: dict[str, dict[str, str]]) -> None:
-        rules = loads(self.rules)
-        wanted = undisturbed(self.deeds, rules, self.partitions, clocks)
-        for number, clock in enumerate(clocks):
-            state = states(restored(self.changelog.rows[number], rules, clock))
-            wrong = differing(state, states(wanted[number]))
-            assert not wrong, f"partition {number}, {len(wrong)} states are wrong: {some(wrong)}"
-            for customer, known in state.items():
-                shown = {name: each.segment for name, each in known["profile"][0].items()}
-                assert shown == segments.get(customer, {}), f"segments of {customer} are wrong"
-
-
-def some(wrong: dict[str, Any]) -> list[Any]:
-    """Show the first few."""
-    return list(wrong.items())[:3]
 
 
 def _now() -> int:
