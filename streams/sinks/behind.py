@@ -97,8 +97,8 @@ class Behind:
         """Take customers back whose profiles Redis has refused; they are tried again later."""
         self.void()
         if self.engine is not None:
-            rows = [self.engine.row_of(customer.encode()) for customer in customers]
-            self._refused.add(np.array(rows, np.int64))
+            rows = np.array([self.engine.row_of(each.encode()) for each in customers], np.int64)
+            self._refused.add(rows[rows >= 0])
             self._again_at = time.monotonic() + AGAIN_S
 
     def take(self, most: int) -> IntArray:

@@ -445,3 +445,32 @@ async def test_a_system_no_longer_in_force_leaves_nothing_behind(
     await written(cache)
     assert from_hash("c-1", store.hgetall(customer_key("c-1"))) == profile("c-1", "active", 2)
     assert list(store.scan_iter("rw:m:*")) == [members_key("lifecycle", "active")]
+
+
+async def test_what_waits_for_redis_keeps_no_state_of_a_partition_that_was_let_go():
+    away = ProfileCache("redis://127.0.0.1:1/0", FILLER)
+    away.taken(0, engine_with(3), np.arange(3))
+    away.durable(0, away.render(0, np.empty(0, np.int64)), 1, 1)
+    away.released(0)
+    assert [post.behind.engine for post in away._outbox] == [None]
+    assert away._render(away._outbox[0].behind) == ()
+    await away._store.close()
+
+
+async def test_workers_that_share_a_cache_do_not_take_each_other_for_a_loss(
+    cache: ProfileCache, store: redis.Redis, redis_url: str
+):
+    other = ProfileCache(redis_url, FILLER)
+    await other.start()
+    await other.applied()
+    for number, each in enumerate((cache, other)):
+        each.taken(number, engine_with(0), np.empty(0, np.int64))
+    for clock in range(1, 30):
+        for number, each in enumerate((cache, other)):
+            each.durable(number, [profile(f"c-{number}", "new", clock)], clock, clock)
+            await written(each)
+    assert store.hgetall(CLOCK_KEY) == {"0": "29", "1": "29"}
+    assert other._losses == 0
+    assert len(list(store.scan_iter("rw:writer:*"))) == 2
+    assert 0 < store.ttl(next(store.scan_iter("rw:writer:*"))) <= 7 * 86_400
+    await other.stop()
