@@ -18,6 +18,8 @@ from streams.local import LocalServers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FULL_EXAMPLES = "1000"
+"""Examples of each property with --full."""
 _SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
 
 # Deadlines measure the machine, which is shared; the timeout of a test bounds it anyway.
@@ -38,7 +40,10 @@ def full(pytestconfig: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose a seed that can be printed, where none was given."""
+    """Choose a seed that can be printed, where none was given, and how many examples are tried."""
+    if config.getoption("full"):
+        # Read when the properties are imported, after this.
+        os.environ.setdefault("REWAKE_EXAMPLES", FULL_EXAMPLES)
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from schemas.errors import DeliveryError
 from tests.faults.figures import note
+from tests.properties.feeding import EXAMPLES
 from tests.simulation import driver
 from tests.simulation.driver import WORKERS, simulate, simulated_kafka
 from tests.simulation.plants import PLANTS
@@ -118,7 +119,7 @@ class BreakingShop(RuleBasedStateMachine):
 
 
 BreakingShop.TestCase.settings = settings(
-    max_examples=12,
+    max_examples=max(12, EXAMPLES // 4),
     stateful_step_count=30,
     deadline=None,
     phases=[phase for phase in Phase if phase is not Phase.explain],
