@@ -55,7 +55,7 @@ async def test_every_bad_event_is_a_dead_letter_with_its_origin_and_moves_no_clo
     seconds = 120 if full else 8
     async with Shop(kafka, tmp_path, rate=60, span_s=seconds + 10) as shop:
         shop.start_real()
-        await shop.at_work()
+        await shop.at_work(150)
         began = time.monotonic()
         async with shop.selling():
             count = 0

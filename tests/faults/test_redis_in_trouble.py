@@ -48,7 +48,7 @@ async def test_redis_away_and_slow_never_stops_the_engine(
         env = {"REWAKE_REDIS": f"redis://127.0.0.1:{way.port}/0"}
         async with Shop(kafka, tmp_path, rate=60, span_s=away_s * 2 + 20, env=env) as shop:
             worker = psutil.Process(shop.start_real().pid)
-            await shop.at_work()
+            await shop.at_work(150)
             async with Lookups(shop, url) as lookups, shop.selling():
                 await lookups.equal_state()
                 size = worker.memory_info().rss
@@ -86,7 +86,7 @@ async def test_redis_flushed_frozen_and_gone_back_is_written_anew_before_it_is_b
     took: dict[str, float] = {}
     async with Shop(kafka, tmp_path, rate=60, span_s=60 * times, env=env) as shop:
         worker = shop.start_real()
-        await shop.at_work()
+        await shop.at_work(150)
         async with Lookups(shop, url) as lookups, shop.selling():
             await lookups.equal_state()
             for _ in range(times):

@@ -37,7 +37,7 @@ async def test_slow_topics_make_lag_grow_and_nothing_else(kafka: str, tmp_path: 
     seconds = 120 if full else 10
     async with Shop(kafka, tmp_path, rate=80, span_s=seconds + 10) as shop:
         worker = psutil.Process(shop.start_real().pid)
-        await shop.at_work()
+        await shop.at_work(150)
         async with shop.selling():
             size = worker.memory_info().rss
             with throttled(shop, 4_000):
