@@ -125,7 +125,8 @@ def _print_latency(options: argparse.Namespace) -> None:
             print(f"{name:46} {each.count:8} {each.p50:8} {each.p99:8} {each.most:8}   {told}")
         for name, share in got.cpu.items():
             print(f"{f'{name}: worker CPU':46} {share:8.2f} of a core")
-        print(got.wrong or "every deadline fired once, at its instant")
+        print(f"{'load average of the machine':46} {got.load:8.2f}")
+        print("; ".join(got.wrong) or "every deadline fired once, at its instant")
     sys.exit(1 if got.wrong else 0)
 
 
