@@ -190,6 +190,15 @@ class Changeover:
         return bool(self._engine.waiting)
 
     @property
+    def waiting(self) -> int:
+        """How many customers are left."""
+        return len(self._engine.waiting)
+
+    def rows(self) -> Rows:
+        """Return the rows of those left: blank so far."""
+        return np.array([self._engine.row_of(key) for key in self._engine.waiting], np.int64)
+
+    @property
     def left(self) -> list[Rules]:
         """Rules under which customers are left, in the order they were given."""
         laws = [law for stamp, law in self._laws.items() if self._left[stamp]]

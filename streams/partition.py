@@ -216,6 +216,11 @@ class OwnedPartition:
         """Whether all that was applied is committed."""
         return self._worker is None or self.effects.idle
 
+    @property
+    def waiting(self) -> int:
+        """Customers who have to be brought under the rules in force before anything is applied."""
+        return 0 if self._changeover is None else self._changeover.waiting
+
     def nudge(self) -> None:
         """Look again: something was committed."""
         self._wake.set()

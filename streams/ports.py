@@ -87,6 +87,13 @@ class Changeover(Protocol):
         """Whether customers are left."""
 
     @property
+    def waiting(self) -> int:
+        """How many customers are left."""
+
+    def rows(self) -> IntArray:
+        """Return the rows of those left: blank so far."""
+
+    @property
     def before(self) -> Sequence[str]:
         """Versions of the rules under which customers are left."""
 

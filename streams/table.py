@@ -92,10 +92,11 @@ class PartitionState:
         self._uncached.clear()
 
     def uncached(self) -> IntArray:
-        """Return the rows the cache may not hold."""
-        if self._all_uncached:
-            return np.arange(self.engine.customers)
-        return np.array([self.engine.row_of(key) for key in self._uncached], np.int64)
+        """Return the rows the cache may not hold; those of other rules come when they are moved."""
+        rows = np.arange(self.engine.customers)
+        if not self._all_uncached:
+            rows = np.array([self.engine.row_of(key) for key in self._uncached], np.int64)
+        return rows if self.changeover is None else np.setdiff1d(rows, self.changeover.rows())
 
     def load(self, chunk: Chunk) -> None:
         """Take a chunk of the changelog.

@@ -125,7 +125,8 @@ class Watchdog:
         now = time.monotonic()
         for tp, (_, end) in ends.items():
             lane = owned[tp.partition].lane
-            applied = self._reached(tp, owned[tp.partition])
+            # Customers who are brought under other rules first are as good as events.
+            applied = self._reached(tp, owned[tp.partition]) - owned[tp.partition].waiting
             holder = lane.held_by_transaction(int((time.time() - ANSWERED_S) * 1000))
             if holder is not None and applied < end:
                 # Not ours to end, and a restart changes nothing: facts behind it may come first.

@@ -126,6 +126,16 @@ def test_rules_of_before_take_over_again_from_wherever_a_customer_is():
     assert [read(value) for _, value in state.beside()] == [recorded(OLD)]
 
 
+def test_the_cache_is_not_told_of_customers_who_are_still_to_be_brought_over():
+    rows = rows_under(OLD) | {b"c1": rows_under(SOONER)[b"c1"]}
+    state = state_of(SOONER, rows, SOONER, recorded(SOONER, OLD))
+    state.wind()
+    assert state.uncached().tolist() == [state.engine.row_of(b"c1")]
+    slice_ = state.changeover.step(5)  # type: ignore[union-attr]
+    assert len(slice_.profile_rows) == 2
+    assert len(state.uncached()) == 3
+
+
 def test_new_words_alone_bring_nobody_over():
     state = state_of(WORDS, rows_under(OLD), OLD, recorded(OLD))
     state.wind()

@@ -36,7 +36,8 @@ class Bench:
         self.conf = SimpleNamespace(id="group")
         self.lane = Lane({"t": Position(40, NEVER)}, {"t": 0})
         ownership: Any = SimpleNamespace(
-            partitions={0: SimpleNamespace(lane=self.lane, rests=True)}, check_counts=lambda: None
+            partitions={0: SimpleNamespace(lane=self.lane, rests=True, waiting=0)},
+            check_counts=lambda: None,
         )
         self.record: PositionRecord | None = None
         self.ledger = SimpleNamespace(state_of=lambda _: SimpleNamespace(record=self.record))
@@ -78,6 +79,16 @@ async def test_what_is_applied_but_not_committed_is_no_progress(bench: Bench):
         else:
             await bench.dog._look()
             bench.let_pass(4)
+
+
+async def test_customers_brought_under_other_rules_are_progress(bench: Bench):
+    partition: Any = bench.dog._ownership.partitions[0]
+    for partition.waiting in (3_000, 2_000, 1_000):
+        await bench.dog._look()
+        bench.let_pass(9)
+    bench.let_pass(2)
+    with pytest.raises(Stalled):
+        await bench.dog._look()
 
 
 async def test_the_time_without_a_broker_does_not_count(bench: Bench):
