@@ -14,6 +14,7 @@ from typing import Any, Final
 
 RELIED_ON: Final[dict[str, str]] = {
     "aiokafka.client:AIOKafkaClient._metadata_update": "06dc51ed3e0d38b8",
+    "aiokafka.client:AIOKafkaClient.coordinator_lookup": "19cc69fb75f8d667",
     "aiokafka.consumer.consumer:AIOKafkaConsumer.start": "2f1ba70443327538",
     "aiokafka.consumer.fetcher:FetchError": "10966ad4c7954483",
     "aiokafka.consumer.fetcher:FetchResult": "d7db13f06de8248c",
@@ -38,6 +39,7 @@ RELIED_ON: Final[dict[str, str]] = {
     "aiokafka.producer.producer:AIOKafkaProducer.stop": "43ef97147111893b",
     "aiokafka.producer.sender:AddPartitionsToTxnHandler.handle_response": "67266db24da2dfaf",
     "aiokafka.producer.sender:Sender._do_txn_commit": "8263eaebb7c30ea1",
+    "aiokafka.producer.sender:Sender._find_coordinator": "33001a36bf6a0ae0",
     "faust.app.base:App._create_directories": "a9f571c3b04abec3",
     "faust.app.base:App._new_transport": "42db531312dd776f",
     "faust.app.base:App._on_partitions_assigned": "de932b7927db85b3",

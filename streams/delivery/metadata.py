@@ -1,12 +1,15 @@
-"""Keep aiokafka's clients from spinning while no broker answers.
+"""Keep aiokafka's clients calm and alive while no broker answers.
 
-Responsible for that one pause. Must not do more.
+Responsible for a pause where they would spin, and for a second try where they would give up. Must
+not do more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 
 if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
@@ -29,3 +32,20 @@ def pause_after_failure(client: AIOKafkaClient) -> None:
         return updated
 
     client._metadata_update = update_or_pause
+
+
+def retry_broken_lookups(client: AIOKafkaClient) -> None:
+    """Have a producer look for its coordinator again when the connection breaks under the question.
+
+    Its sender tries again as long as it cannot connect; a connection that breaks just then ends it,
+    and with it the worker, at one restart of a broker in a few. Transactions have a bound anyway.
+    """
+    lookup = client.coordinator_lookup
+
+    async def lookup_or_again(kind: Any, key: Any) -> Any:
+        try:
+            return await lookup(kind, key)
+        except KafkaConnectionError as error:
+            raise NodeNotReadyError(str(error)) from error
+
+    client.coordinator_lookup = lookup_or_again

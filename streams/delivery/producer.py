@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.errors import ProducerFailed
-from streams.delivery.metadata import pause_after_failure
+from streams.delivery.metadata import pause_after_failure, retry_broken_lookups
 from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class PartitionProducer:
         )
         self._starting: asyncio.Task[None] | None = None
         pause_after_failure(self._producer.client)
+        retry_broken_lookups(self._producer.client)
 
     async def open(self) -> None:
         """Fence the previous owner and have what it left open aborted.
