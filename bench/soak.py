@@ -72,7 +72,9 @@ class Figures(NamedTuple):
     memory_mib_per_hour, memory_allowed
         Slope of the resident memory by least squares after the warm-up, and its bound.
     first, last
-        The first look after the warm-up and the last one.
+        The least seen in the first and in the last quarter of the time after the warm-up.
+    minutes
+        Length of that time.
     grown
         What grew beyond its bound, in words; empty when nothing did.
     """
@@ -82,12 +84,12 @@ class Figures(NamedTuple):
     memory_allowed: float
     first: Sample
     last: Sample
+    minutes: float
     grown: list[str]
 
     def lines(self) -> Iterator[str]:
         """Say it for people."""
-        hours = (self.last.seconds - self.first.seconds) / 3600
-        yield f"{self.rate} events/s, measured for {hours * 60:.1f} minutes after the warm-up"
+        yield f"{self.rate} events/s, measured for {self.minutes} minutes after the warm-up"
         yield (
             f"{'memory':18} {self.first.memory_mib:8.1f} {self.last.memory_mib:8.1f} MiB, "
             f"{self.memory_mib_per_hour:+.1f} MiB/h, allowed {self.memory_allowed:.0f}"
@@ -154,19 +156,28 @@ def judge(rate: int, samples: list[Sample]) -> Figures:
     []
     >>> leaking = [Sample(float(s), 200.0 + s, 30, 50 + s, 4) for s in range(60)]
     >>> judge(1, leaking).grown
-    ['memory grows by 3600 MiB/h', 'tasks grew from 50 to 109']
+    ['memory grows by 3600 MiB/h', 'tasks grew from 50 to 95']
     """
-    first, last = samples[0], samples[-1]
+    # What a request takes for a moment is not growth: the least of the first and last quarter.
+    quarter = max(1, len(samples) // 4)
+    first, last = _least(samples[:quarter]), _least(samples[-quarter:])
     seconds = np.array([each.seconds for each in samples])
     slope = float(np.polyfit(seconds / 3600, [each.memory_mib for each in samples], 1)[0])
-    hours = (last.seconds - first.seconds) / 3600
+    hours = (samples[-1].seconds - samples[0].seconds) / 3600
     allowed = MEMORY_MIB / hours + MEMORY_MIB_PER_HOUR
     grown = [f"memory grows by {slope:.0f} MiB/h"] if slope > allowed else []
     for name, most in ALLOWED.items():
         before, after = _named(first, name), _named(last, name)
         if after > before + most:
             grown.append(f"{name} grew from {before} to {after}")
-    return Figures(rate, round(slope, 1), round(allowed, 1), first, last, grown)
+    return Figures(
+        rate, round(slope, 1), round(allowed, 1), first, last, round(hours * 60, 1), grown
+    )
+
+
+def _least(samples: list[Sample]) -> Sample:
+    """Return the least of each that was seen."""
+    return Sample(*[min(column) for column in zip(*samples, strict=True)])
 
 
 def _named(sample: Sample, name: str) -> int:
