@@ -144,6 +144,7 @@ class Effects:
         self._inventory = Inventory() if inventory is None else inventory
         self._beside = beside
         self._size = TransactionSize(bound_s)
+        self._begun: float | None = None
         self._pending = _Pending()
         self._added = asyncio.Event()
         self._idle = asyncio.Event()
@@ -202,6 +203,9 @@ class Effects:
     @property
     def has_room(self) -> bool:
         """Whether the engine may be called again."""
+        begun = self._begun
+        if begun is not None and asyncio.get_running_loop().time() - begun > self._size.slow_s:
+            return False
         return self._roomy.is_set()
 
     @property
@@ -247,7 +251,8 @@ class Effects:
         # Last, so that whoever has read the position has read all rows before it.
         changelog.append((POSITION_KEY, position.write(record), NO_HEADERS))
         profiles = self._render(_union(pending.profile_rows))
-        target, begun = self._target, asyncio.get_running_loop().time()
+        target = self._target
+        begun = self._begun = asyncio.get_running_loop().time()
         offsets = await self._producer.transact(
             [
                 (target.changelog, target.partition, changelog),
@@ -255,6 +260,7 @@ class Effects:
                 (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
             ]
         )
+        self._begun = None
         self._size.took(asyncio.get_running_loop().time() - begun, pending.weight)
         self.transactions += 1
         self._roomy.set()

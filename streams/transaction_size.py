@@ -31,6 +31,8 @@ class TransactionSize:
     ----------
     limit
         Facts, changes, rows and dead letters after which nothing more is added.
+    slow_s
+        Seconds after which a commit is slow: what gathers behind it must not grow further.
 
     Examples
     --------
@@ -47,12 +49,12 @@ class TransactionSize:
 
     def __init__(self, bound_s: float) -> None:
         self.limit = START
-        self._slow_s = bound_s * SLOW
+        self.slow_s = bound_s * SLOW
         self._quick_s = bound_s * QUICK
 
     def took(self, seconds: float, weight: int) -> None:
         """Take note of how long a commit took, and of how much was in it."""
-        if seconds > self._slow_s:
+        if seconds > self.slow_s:
             self.limit = max(LEAST, min(self.limit, weight) // 2)
         elif seconds < self._quick_s and 2 * weight >= self.limit:
             self.limit = min(MOST, self.limit * 2)

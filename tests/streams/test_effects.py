@@ -253,3 +253,16 @@ async def test_transactions_become_as_small_as_the_broker_lets_them_and_grow_aga
     assert max(await work(8)) == 10_000
     assert not bench.task.done()
     bench.task.cancel()
+
+
+async def test_behind_a_slow_commit_nothing_more_is_gathered(bench: Bench):
+    bench.effects._size = TransactionSize(bound_s=0.4)
+    bench.ledger.gate.clear()
+    bench.apply(b"a")
+    await asyncio.sleep(0.02)
+    assert bench.effects.has_room
+    await asyncio.sleep(0.15)
+    assert not bench.effects.has_room
+    bench.ledger.gate.set()
+    await bench.effects.drained()
+    assert bench.effects.has_room
