@@ -46,7 +46,7 @@ async def earliness(shop: Shop) -> int:
     return worst
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_wall_clocks_that_jump_by_an_hour_make_nothing_happen_early_or_twice(
     kafka: str, tmp_path: Path, full: bool
 ):
@@ -82,7 +82,7 @@ async def test_wall_clocks_that_jump_by_an_hour_make_nothing_happen_early_or_twi
     )  # fmt: skip
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_producers_whose_clocks_are_a_day_wrong_move_no_clock(
     kafka: str, tmp_path: Path, full: bool
 ):

@@ -44,7 +44,7 @@ def hurry(shop: Workbench) -> None:
         admin.alter_configs([ConfigResource("BROKER", "1", {"log.cleaner.backoff.ms": "100"})])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_changelog_compacted_all_the_while_restores_the_same_state_after_a_kill(
     spare_servers: LocalServers, tmp_path: Path, full: bool
 ):
@@ -76,7 +76,7 @@ async def _compacted(shop: Shop, customers: int) -> bool:
     return len(left) < 2 * (customers + PARTITIONS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_changelog_cut_off_in_front_is_missed_although_its_positions_are_there(
     kafka: str, tmp_path: Path
 ):
@@ -116,7 +116,7 @@ async def stops(bench: Workbench, name: str) -> None:
     assert name in bench.log()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_every_log_lost_under_live_state_stops_the_worker_with_its_name(bench: Workbench):
     await bench.load(events(4_000))
     worker = bench.start(REWAKE_TRANSACTION_TIMEOUT="5s")

@@ -132,7 +132,7 @@ async def shell(shop: Shop, script: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_the_how_to_leads_from_four_partitions_to_eight_without_losing_or_repeating_anything(
     kafka: str, tmp_path: Path, full: bool
 ):
@@ -185,7 +185,7 @@ async def test_the_how_to_leads_from_four_partitions_to_eight_without_losing_or_
     )  # fmt: skip
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_a_move_that_is_killed_moves_nothing_and_once_it_was_done_the_old_app_is_over(
     kafka: str, tmp_path: Path
 ):
