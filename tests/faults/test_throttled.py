@@ -40,7 +40,7 @@ async def test_slow_topics_make_lag_grow_and_nothing_else(kafka: str, tmp_path: 
         await shop.at_work(150)
         async with shop.selling():
             size = worker.memory_info().rss
-            with throttled(shop, 20_000 if full else 4_000):
+            with throttled(shop, 10_000 if full else 4_000):
                 await asyncio.sleep(seconds)
                 lag = await lag_of(shop)
                 grown = worker.memory_info().rss - size
