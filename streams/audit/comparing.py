@@ -183,7 +183,11 @@ class Comparing:
         """Say what else than a mistake may explain a difference."""
         if judged_by_other_rules(evidence.told, self._rules.version):
             return Skip.RULES
-        events = {arrival.fact.event_id or "" for arrival in evidence.arrivals}
+        events = {
+            arrival.fact.event_id or ""
+            for arrival in evidence.arrivals
+            if arrival.appended >= partition.since
+        }
         if may_lack_facts(
             evidence.told, events, account, found, partition.whole, partition.changes_whole
         ):

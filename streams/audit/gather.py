@@ -19,6 +19,7 @@ from schemas.changes import Change
 from schemas.changes import decode as decode_change
 from schemas.dead_letters import read_verdict
 from schemas.errors import Rejected, StateMissing
+from segmenters.instants import FAR
 from streams import position
 from streams.audit.recount import Arrival
 from streams.partitioner import partitions_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import ConsumerRecord
 
+    from schemas.vocabulary import Instant
     from streams.audit.logs import Logs
     from streams.audit.recount import Definition
     from streams.audit.sampling import Sample
@@ -92,15 +94,21 @@ class Partition(NamedTuple):
     ----------
     record
         Its position record.
-    whole
-        Whether its inputs still begin with their first record.
+    since
+        Append time from which on all its inputs are still there; 0 where they are from their start,
+        FAR where nobody can say.
     changes_whole
-        Whether its changes do.
+        Whether its changes still begin with their first record.
     """
 
     record: PositionRecord
-    whole: bool
+    since: Instant
     changes_whole: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether its inputs are there from their start."""
+        return self.since == 0
 
 
 class Gathered(NamedTuple):
@@ -162,6 +170,7 @@ class Gathering:
         self._records: dict[int, PositionRecord] = {}
         self._letters: set[tuple[str, int, int]] = set()
         self._events: list[tuple[bytes, TopicPartition, int, int, bytes | None]] = []
+        self._begins: dict[TopicPartition, Instant] = {}
         self._read = 0
 
     async def gather(self, check: Callable[[int, PositionRecord], None]) -> Gathered:
@@ -239,16 +248,18 @@ class Gathering:
         async for tp, records in self._logs.read(ranges, progress):
             take = takers.get(tp.topic, self._take_event)
             self._read += len(records)
+            if records and tp not in self._begins:
+                stamped = records[0].timestamp_type == _LOG_APPEND_TIME
+                self._begins[tp] = records[0].timestamp if stamped else FAR
             for record in records:
                 take(tp, record)
         self._sort_events()
-        cut = {tp.partition for tp in inputs if starts[tp] > 0}
-        partitions = {
-            number: Partition(
-                record, number not in cut, starts[TopicPartition(self._names.changes, number)] == 0
-            )
-            for number, record in self._records.items()
-        }
+        partitions = {}
+        for number, record in self._records.items():
+            mine = [tp for tp in inputs if tp.partition == number and starts[tp] > 0]
+            since = max((self._begins.get(tp, FAR) for tp in mine), default=0)
+            changes_whole = starts[TopicPartition(self._names.changes, number)] == 0
+            partitions[number] = Partition(record, since, changes_whole)
         whole = not any(starts[tp] for tp in letters)
         return Gathered(self._customers, partitions, whole, self._read)
 

@@ -236,7 +236,7 @@ def may_lack_facts(
     told
         The customer's changes that are still there.
     events
-        Ids of its events in the log.
+        Ids of its events in the log, of the time since when all inputs are there.
     expected, found
         The accounts that differ.
     log_whole, changes_whole
