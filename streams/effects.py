@@ -59,7 +59,7 @@ class Durable(NamedTuple):
     record
         The position record of the transaction.
     offset
-        Changelog offset of its last record.
+        Changelog offset of its marker, behind its last record.
     profiles
         Rendered as they are in it.
     settled
@@ -265,7 +265,9 @@ class Effects:
         self.transactions += 1
         self._roomy.set()
         told = [change for _, change in pending.changes]
-        self._on_durable(Durable(record, offsets[0], profiles, settled, told, pending.appended))
+        # The commit's marker follows the last record: nobody else may write to this partition.
+        offset = offsets[0] + 1
+        self._on_durable(Durable(record, offset, profiles, settled, told, pending.appended))
 
     def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
         source = self._target.source

@@ -140,7 +140,7 @@ async def test_nothing_is_durable_before_the_commit(bench: Bench):
     assert not bench.effects.idle
     bench.ledger.gate.set()
     await bench.effects.drained()
-    assert bench.durable[0].offset == 10
+    assert bench.durable[0].offset == 11
     assert [profile.customer_id for profile in bench.durable[0].profiles] == ["a"]
 
 
