@@ -20,8 +20,9 @@ from segmenters.instants import NEVER
 from streams.delivery.producer import COMMIT_SHARE, PartitionProducer
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane
-from streams.partition import Listener, OwnedPartition, ack_positions
+from streams.partition import OwnedPartition, ack_positions
 from streams.partitioner import REPARTITION
+from streams.ports import Listener
 from streams.start import InputLog, starting_positions
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.errors import ContinuityBroken, InputReset, Rejected
-from segmenters.batch import EventBatch
 from segmenters.instants import NEVER
 from streams.clock import Reading
 from streams.lanes import Letter, Verdict
@@ -23,17 +22,16 @@ from streams.position import FORMAT, InputPosition, PositionRecord
 from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from schemas.vocabulary import Instant
     from streams.clock import Clock
     from streams.decode import Decoder
     from streams.delivery.scheduler import Chunk
     from streams.effects import Effects
-    from streams.lanes import Cut, Lane
-    from streams.ports import Changeover, Judged, PartitionEngine
+    from streams.lanes import Lane
+    from streams.ports import Changeover, Inlet, Listener, PartitionEngine
     from streams.runs import Run
-    from streams.topic_lane import Answer
     from streams.wall import WallClock
 
 PERSIST_S: Final = 10.0
@@ -42,28 +40,6 @@ GATHER_S: Final = 0.005
 """Seconds an idle partition waits for the other topics' part of what has woken it."""
 MISSING_S: Final = 5.0
 """Seconds a fetched range may be under way to the lane before it counts as thrown away."""
-
-
-class Inlet(Protocol):
-    """What a partition asks of the consumer."""
-
-    def hold(self, tp: TP) -> None:
-        """Pause a topic-partition."""
-
-    def release(self, tp: TP) -> None:
-        """Let it go on."""
-
-    def new_epoch(self) -> int:
-        """Return a number no seek has had."""
-
-    def idle_answer(self, tp: TP) -> Answer | None:
-        """Return the latest answer without records."""
-
-    async def seek_to(self, wanted: Mapping[TP, tuple[int, int]]) -> None:
-        """Seek to offsets under epochs."""
-
-    async def log_range(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
-        """Return log start and last stable offset."""
 
 
 class Pace(NamedTuple):
@@ -80,31 +56,6 @@ class Digests(NamedTuple):
     rules: str
     layout: str
     topic_ids: Mapping[str, str]
-
-
-class Listener(Protocol):
-    """Who hears of a partition's progress."""
-
-    def applied(self, lane: Lane, cut: Cut, judged: Judged, seconds: float) -> None:
-        """Hear of facts applied."""
-
-    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
-        """Hear of deadlines fired."""
-
-    def settled(self, partition: int, instant: Instant) -> None:
-        """Hear that everything before the instant is settled and durable."""
-
-    def redelivered(self, records: int) -> None:
-        """Hear of records that came again and were dropped."""
-
-    def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
-        """Hear of a range that did not chain."""
-
-    def changed_over(self, partition: int, changeover: Changeover, seconds: float) -> None:
-        """Hear that all customers are under the rules in force."""
-
-    def failed(self, partition: int, error: Exception) -> None:
-        """Hear that the partition cannot go on."""
 
 
 class OwnedPartition:
@@ -332,7 +283,7 @@ class OwnedPartition:
         if cut is None:
             return False
         started = time.perf_counter()
-        judged = self.engine.apply(_batch(cut.run), self.reading.instant)
+        judged = self.engine.apply(cut.run.batch(), self.reading.instant)
         letters = cut.letters + [
             Letter(
                 self.lane.names[int(cut.topics[index])],
@@ -437,19 +388,6 @@ class OwnedPartition:
             self._stopping = self._failed = True
             self._wake.set()
             self._listener.failed(self.number, error)
-
-
-def _batch(run: Run) -> EventBatch:
-    return EventBatch(
-        run.customers,
-        run.ts,
-        run.kind,
-        run.amount,
-        run.order,
-        run.event,
-        run.qualifies,
-        run.event_ids,
-    )
 
 
 def _appended(run: Run) -> Instant | None:

@@ -1,7 +1,7 @@
-"""State what the delivery path asks of an engine.
+"""State what a partition asks of what is around it: engine, cache, consumer, listener.
 
-Responsible for the two protocols between streams and segmenters, so that the path can be driven by
-the real engine, by a simulation or by a counting stand-in. Must not implement either.
+Responsible for these protocols, so that the path can be driven by the real parts, by a simulation
+or by counting stand-ins. Must not implement any.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from faust.types import TP
 
     from schemas.changes import Change
     from schemas.errors import Reason
     from schemas.profiles import Profile
     from schemas.vocabulary import Instant
     from segmenters.batch import EventBatch
+    from streams.clock import Reading
+    from streams.lanes import Cut, Lane, Verdict
     from streams.runs import IntArray
+    from streams.topic_lane import Answer
 
 
 class Judged(Protocol):
@@ -145,3 +150,50 @@ class Cache(Protocol):
 
     def settled(self, partition: int, clock: Instant) -> None:
         """Publish a clock although nothing changed."""
+
+
+class Inlet(Protocol):
+    """What a partition asks of the consumer."""
+
+    def hold(self, tp: TP) -> None:
+        """Pause a topic-partition."""
+
+    def release(self, tp: TP) -> None:
+        """Let it go on."""
+
+    def new_epoch(self) -> int:
+        """Return a number no seek has had."""
+
+    def idle_answer(self, tp: TP) -> Answer | None:
+        """Return the latest answer without records."""
+
+    async def seek_to(self, wanted: Mapping[TP, tuple[int, int]]) -> None:
+        """Seek to offsets under epochs."""
+
+    async def log_range(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
+        """Return log start and last stable offset."""
+
+
+class Listener(Protocol):
+    """Who hears of a partition's progress."""
+
+    def applied(self, lane: Lane, cut: Cut, judged: Judged, seconds: float) -> None:
+        """Hear of facts applied."""
+
+    def ticked(self, partition: int, reading: Reading, judged: Judged) -> None:
+        """Hear of deadlines fired."""
+
+    def settled(self, partition: int, instant: Instant) -> None:
+        """Hear that everything before the instant is settled and durable."""
+
+    def redelivered(self, records: int) -> None:
+        """Hear of records that came again and were dropped."""
+
+    def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
+        """Hear of a range that did not chain."""
+
+    def changed_over(self, partition: int, changeover: Changeover, seconds: float) -> None:
+        """Hear that all customers are under the rules in force."""
+
+    def failed(self, partition: int, error: Exception) -> None:
+        """Hear that the partition cannot go on."""

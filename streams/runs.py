@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from segmenters.batch import EventBatch
 from segmenters.instants import NEVER
 
 if TYPE_CHECKING:
@@ -106,6 +107,19 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def batch(self) -> EventBatch:
+        """Return the columns an engine takes; there must be no placeholders among them."""
+        return EventBatch(
+            self.customers,
+            self.ts,
+            self.kind,
+            self.amount,
+            self.order,
+            self.event,
+            self.qualifies,
+            self.event_ids,
+        )
 
     def slice(self, first: int, last: int) -> Run:
         """Return the records ``first … last - 1`` with the range of offsets they cover."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segmenters.batch import EventBatch
 from segmenters.engine import Engine
 from streams.decode import Decoder
 from streams.runs import join
@@ -134,12 +133,7 @@ def undisturbed(
                 assert not runs[-1].rejections, "a fact of the workload was refused"
         if runs:
             run = join(runs)
-            engine.apply(
-                EventBatch(
-                    run.customers, run.ts, run.kind, run.amount, run.order, run.event,
-                    run.qualifies, run.event_ids,
-                )
-            )  # fmt: skip
+            engine.apply(run.batch())
         while engine.tick(clocks[number]).more:
             pass
     return engines

@@ -14,7 +14,6 @@ import redis
 from schemas import topics
 from schemas.profiles import APPLIED_KEY, CLOCK_KEY, customer_key
 from schemas.vocabulary import MS_PER_DAY
-from segmenters.batch import EventBatch
 from segmenters.engine import Engine
 from segmenters.rules import load
 from streams.decode import Decoder
@@ -85,20 +84,13 @@ def told_without_kafka(stream: list[Event]) -> set[tuple[Any, ...]]:
         runs.append(run)
     for first in range(0, len(runs), 1_000):
         run = join(runs[first : first + 1_000])
-        told |= _told(engine.apply(_batch(run)).build_changes(0))
+        told |= _told(engine.apply(run.batch()).build_changes(0))
     more = True
     while more:
         outcome = engine.tick(UNTIL, inclusive=True)
         told |= _told(outcome.build_changes(0))
         more = outcome.more
     return told
-
-
-def _batch(run: Run) -> EventBatch:
-    return EventBatch(
-        run.customers, run.ts, run.kind, run.amount, run.order, run.event, run.qualifies,
-        run.event_ids,
-    )  # fmt: skip
 
 
 def _told(changes: Any) -> set[tuple[Any, ...]]:
