@@ -49,7 +49,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from streams.settings import load_settings
 from tests.faults.followers import Changelog, ChangesConsumer
 from tests.faults.trade import Deed, Trade
-from tests.faults.verdict import Outcome, verdict
+from tests.faults.verdict import LEAST_BY_CLOCK, Outcome, verdict
 from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, until
 
 if TYPE_CHECKING:
@@ -354,6 +354,8 @@ class Shop(Workbench):
             "slow for this test to prove anything; raise REWAKE_GRACE"
         )
         await until(self.caught_up, within, 0.25)
+        dues = sorted(self.trade.dues.values())
+        await self.fired(dues[: LEAST_BY_CLOCK + 2][-1], within)  # a quick machine waits for it
         await self.stop()
         await self.changelog.read_on()
         for consumer in self.consumers:
