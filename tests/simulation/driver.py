@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from tests.simulation.process import open_producer
-from tests.simulation.shop import Shop
+from tests.simulation.network import open_producer
+from tests.simulation.shop import OPEN, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ def jump(shop: Shop) -> None:
 
 def transaction(shop: Shop) -> None:
     """Have the shop write in a transaction, or end it."""
-    if "the shop's own transaction" in shop.broker.open:
+    if OPEN in shop.broker.open:
         shop.end_transaction()
     else:
         shop.begin_transaction()

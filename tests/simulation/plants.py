@@ -20,7 +20,7 @@ from streams.topic_lane import TopicLane
 from streams.wall import WallClock
 from tests.simulation import driver
 from tests.simulation.broker import Broker
-from tests.simulation.process import Producer
+from tests.simulation.network import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

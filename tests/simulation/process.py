@@ -1,8 +1,7 @@
 """Be one worker process in a simulated world: the real lanes, table, effects and ownership.
 
 Responsible for what Faust and aiokafka do around them: fetching, handing chunks over, recovery, the
-group, the producer's requests. Each request takes its time both ways, and what was sent is carried
-out even if the sender is gone. Must not know what is checked.
+group's calls. Must not know what is checked.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.errors import ProducerFailed
 from schemas.money import Currencies
 from streams.clock import LiveClock
 from streams.decode import Decoder
@@ -26,10 +24,10 @@ from streams.partition import Digests, Pace
 from streams.table import LedgerTable
 from streams.topic_lane import Answer
 from streams.wall import WallClock
-from tests.simulation.broker import FencedError
+from tests.simulation.network import NET_S, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from streams.delivery.scheduler import Chunk
     from tests.simulation.broker import Broker
@@ -39,96 +37,9 @@ INPUTS = {"commerce.purchases.v1": "purchase", "commerce.engagements.v1": "engag
 CHANGELOG, CHANGES, LETTERS = "changelog", "changes", "letters"
 PARTITIONS = 2
 GRACE_MS = 2_000
-TRANSACTION_S = 8.0
 PAGE, CHUNK = 6, 4
 POLL_S = 0.4
-NET_S = 0.08
 RELEASE_S = 3.0
-ANSWER_S = 2.0
-
-
-class Network:
-    """Requests of one process: each leg takes a while."""
-
-    def __init__(self, world: World, lost: Callable[[], bool]) -> None:
-        self._world = world
-        self._lost = lost
-
-    async def ask(self, what: Callable[[], Any]) -> Any:
-        """Have something done at the broker; the answer may be lost."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        chance = self._world.chance
-
-        def arrive() -> None:
-            try:
-                got, error = what(), None
-            except FencedError as refused:
-                got, error = None, refused
-            if not self._lost():
-                self._world.at(chance.random() * NET_S, lambda: deliver(got, error))
-
-        def deliver(got: Any, error: Exception | None) -> None:
-            if answer.done():
-                return
-            if error is None:
-                answer.set_result(got)
-            else:
-                answer.set_exception(error)
-
-        self._world.at(chance.random() * NET_S, arrive)
-        return await answer
-
-    async def insist(self, what: Callable[[], Any]) -> Any:
-        """Ask until there is an answer: for what may be asked twice."""
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    return await self.ask(what)
-            except TimeoutError:
-                continue
-
-
-class Producer:
-    """The transactional producer of one partition."""
-
-    def __init__(self, process: Process, name: str, wall: WallClock) -> None:
-        self._broker, self._ask = process.broker, process.network.ask
-        self._wall = wall
-        self.name = name
-        self.epoch = -1
-        self.abandoned = False
-
-    async def open(self) -> None:
-        self.epoch = await self._request(lambda: self._broker.init(self.name))
-
-    async def transact(self, parts: Sequence[tuple[str, int, Sequence[Any]]]) -> list[int]:
-        broker, name, epoch = self._broker, self.name, self.epoch
-        lasts = []
-        for topic, number, records in parts:
-            if not records:
-                lasts.append(-1)
-                continue
-            tp = TP(topic, number)
-            last, appended = await self._request(
-                lambda tp=tp, records=records: broker.send(name, epoch, tp, records)
-            )
-            self._wall.witness(appended)
-            lasts.append(last)
-        await self._request(lambda: broker.end(name, epoch, "committed"))
-        return lasts
-
-    async def _request(self, what: Callable[[], Any]) -> Any:
-        if self.abandoned:
-            await asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(TRANSACTION_S):
-                return await self._ask(what)
-        except (TimeoutError, FencedError) as error:
-            raise ProducerFailed(f"expected an answer ({self.name}), got {error!r}") from error
-
-    async def abandon(self) -> None:
-        self.abandoned = True
 
 
 class Consumer:
@@ -397,16 +308,6 @@ class Process:
             at = page.end
 
 
-def open_producer(
-    name: str, connection: Mapping[str, object], wall: WallClock, ms: int
-) -> Producer:
-    """Stand for the real producer's constructor; the connection is the process."""
-    del ms
-    process = connection["process"]
-    assert isinstance(process, Process)
-    return Producer(process, name, wall)
-
-
 def _plan(process: Process) -> Plan:
     currencies = Currencies("GBP")
     return Plan(
@@ -423,6 +324,6 @@ def _plan(process: Process) -> Plan:
         clock=LiveClock(GRACE_MS, 300_000),
         pace=Pace(batch_events=5, tick_s=0.5, tick_limit=3),
         digests=Digests("r", "l", {}),
-        connection={"process": process},
+        connection={"broker": process.broker, "network": process.network},
         grace=GRACE_MS,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.types import TP
 
@@ -22,6 +22,7 @@ from segmenters.instants import NEVER
 from streams.partitioner import partitions_of
 from streams.position import POSITION_KEY, read
 from tests.simulation.broker import Broker
+from tests.simulation.onlookers import BrokenError, Cache, Listener
 from tests.simulation.process import (
     CHANGELOG,
     CHANGES,
@@ -35,11 +36,6 @@ from tests.simulation.process import (
 from tests.simulation.silence import PATIENCE_MS, Row, SilenceEngine, Told, expected
 from tests.simulation.world import World
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from schemas.profiles import Profile
-
 BEGIN_MS = 1_700_000_000_000
 CUSTOMERS = [f"c-{number}" for number in range(5)]
 HOMES = dict(
@@ -50,10 +46,6 @@ HOMES = dict(
     )
 )
 OPEN = "the shop's own transaction"
-
-
-class BrokenError(AssertionError):
-    """What must hold does not."""
 
 
 class Shop:
@@ -326,76 +318,3 @@ class Shop:
                 acknowledged = self.broker.group.get(tp, 0)
                 if acknowledged > offset:
                     raise BrokenError(f"{tp} acknowledged to {acknowledged}, committed to {offset}")
-
-
-class Cache:
-    """Checks what would be shown at the moment it is handed over."""
-
-    behind = 0
-
-    def __init__(self, shop: Shop, process: Process) -> None:
-        self._shop, self._process = shop, process
-        self._engines: dict[int, Any] = {}
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def applied(self) -> dict[int, int]:
-        return {}
-
-    def taken(self, partition: int, engine: Any, rows: Any) -> None:
-        del rows
-        self._engines[partition] = engine
-
-    def released(self, partition: int) -> None:
-        self._engines.pop(partition, None)
-
-    def render(self, partition: int, rows: Any) -> Sequence[Profile]:
-        return self._engines[partition].profiles(rows) if partition in self._engines else ()
-
-    def durable(self, partition: int, profiles: Sequence[Profile], offset: int, clock: int) -> None:
-        shop = self._shop
-        if offset >= shop.broker.stable(TP(CHANGELOG, partition)):
-            raise BrokenError(f"offset {offset} shown before it was committed")
-        rows = shop.rows(partition)
-        for profile in profiles:
-            if rows.get(profile.customer_id, Row()).version < profile.version:
-                raise BrokenError(f"{profile.customer_id} is shown ahead of the state")
-        if clock > NEVER:
-            shop.check_clock(partition, clock)
-
-    def settled(self, partition: int, clock: int) -> None:
-        # A worker that was stopped may tell an old clock: the keeper of the maximum drops it.
-        self._shop.check_clock(partition, clock)
-
-
-class Listener:
-    """Hears what happens; a failed partition stops its process."""
-
-    def __init__(self, shop: Shop, process: Process) -> None:
-        self._shop, self._process = shop, process
-        self.breaks = 0
-
-    def applied(self, *_: Any) -> None: ...
-
-    def ticked(self, *_: Any) -> None: ...
-
-    def redelivered(self, records: int) -> None: ...
-
-    def broken(self, *_: Any) -> None:
-        self.breaks += 1
-
-    def settled(self, partition: int, instant: int) -> None:
-        cache = self._process.ownership._cache
-        cache.settled(partition, instant)
-
-    def taken(self, states: Mapping[int, Any]) -> None: ...
-
-    def durable(self, partition: int, what: Any, customers: int) -> None: ...
-
-    def released(self, kept: Collection[int], dropped: Collection[int]) -> None: ...
-
-    def failed(self, partition: int, error: Exception) -> None:
-        del partition
-        self._process.fail(error)

@@ -16,8 +16,9 @@ from tests.faults.figures import note
 from tests.properties.feeding import EXAMPLES
 from tests.simulation import driver
 from tests.simulation.driver import WORKERS, simulate, simulated_kafka
+from tests.simulation.onlookers import BrokenError
 from tests.simulation.plants import PLANTS
-from tests.simulation.shop import BrokenError, Shop
+from tests.simulation.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
