@@ -77,12 +77,19 @@ class Phrases:
         major = Decimal(abs(minor)).scaleb(-self._decimals)
         return f"{'-' if minor < 0 else ''}{self._sign}{major:,f}"
 
+    def minute(self, at: Instant) -> str:
+        """Write when something was, as a person says it: to the minute, business time zone."""
+        return f"{self._local(at):%Y-%m-%d %H:%M}"
+
     def instant(self, at: Instant) -> str:
-        """Write an instant in the business time zone, without the zeros nobody reads."""
-        local = (_EPOCH + timedelta(milliseconds=at)).astimezone(self._zone)
+        """Write when something is due, exactly; business time zone."""
+        local = self._local(at)
         if local.microsecond:
             return local.isoformat(" ", "milliseconds")[:23]
         return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+
+    def _local(self, at: Instant) -> datetime:
+        return (_EPOCH + timedelta(milliseconds=at)).astimezone(self._zone)
 
     # ---- what the rule looked at
 
@@ -109,7 +116,7 @@ class Phrases:
         if name in _INSTANTS and isinstance(value, int):
             if value in (NEVER, FAR):
                 return Words(zh.format("从未"), en.format("never"))
-            value = self.instant(value)
+            value = self.minute(value)
         return Words(zh.format(value), _singular(en.format(value)))
 
     def _windowed(self, figure: str, days: str, value: int) -> Words:
@@ -153,7 +160,7 @@ class Phrases:
         return f"在 {low} 到 {high} 之间", f"{low} to {high}"
 
     def _cancellation(self, act: Cancellation) -> Words:
-        when = self.instant(act.ordered_at)
+        when = self.minute(act.ordered_at)
         return Words(f"取消 {when} 的订单", f"the order of {when} cancelled")
 
     @staticmethod
@@ -217,7 +224,7 @@ def in_words(explanation: Explanation, language: Language) -> list[str]:
 
 
 def _verdict(verdict: Verdict, phrases: Phrases, language: Language) -> list[str]:
-    since, maker = phrases.instant(verdict.since), _in(_MAKERS[verdict.by], language)
+    since, maker = phrases.minute(verdict.since), _in(_MAKERS[verdict.by], language)
     title, because = _in(verdict.title, language), _in(verdict.because, language)
     here = _named(verdict.labels, verdict.segment, language)
     reached = [there for there in verdict.neighbours if there.ways]

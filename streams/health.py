@@ -1,7 +1,7 @@
 """Serve a worker's health and metrics, and ask for them.
 
-Responsible for the two pages ``/healthz`` and ``/metrics``. Must not decide what healthy means:
-that is a question it is given.
+Responsible for the two pages ``/healthz`` and ``/metrics``, and for handing other paths on. Must
+not decide what healthy means: that is a question it is given.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client import make_wsgi_app
 from schemas.errors import RewakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -31,7 +31,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(
-    address: Address, registry: CollectorRegistry, ailing: Callable[[], str | None]
+    address: Address,
+    registry: CollectorRegistry,
+    ailing: Callable[[], str | None],
+    beside: Mapping[str, Callable[..., Iterable[bytes]]] | None = None,
 ) -> WSGIServer:
     """Serve in a thread of its own.
 
@@ -43,6 +46,8 @@ def serve(
         The metrics.
     ailing
         Returns what is wrong, None when the worker is well.
+    beside
+        WSGI applications by the beginning of the paths they answer.
 
     Raises
     ------
@@ -52,7 +57,11 @@ def serve(
     metrics = make_wsgi_app(registry)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/healthz":
+        path = environ["PATH_INFO"]
+        for beginning, application in (beside or {}).items():
+            if path.startswith(beginning):
+                return application(environ, start_response)
+        if path != "/healthz":
             return metrics(environ, start_response)  # type: ignore[no-any-return]
         wrong = ailing()
         status = "200 OK" if wrong is None else "503 Service Unavailable"

@@ -22,7 +22,9 @@ from streams import health, logs
 from streams.app import FAMILIES, build, judging_by
 from streams.cluster import inspect
 from streams.digests import digests_of
+from streams.explaining import BEFORE, Explaining
 from streams.metrics import Metrics
+from streams.owners import Owners, reachable
 from streams.partitioner import partitions_of
 
 if TYPE_CHECKING:
@@ -59,7 +61,16 @@ def run(settings: Settings) -> None:
     metrics.rules.info({"rules_version": rules.version})
     metrics.build.info({"version": version("rewake")})
     app = build(settings, judging, cluster, metrics)
-    health.serve(settings.metrics, metrics.registry, app.watchdog.ailing)
+    explaining = Explaining(rules, cluster.partitions, lambda: app.ownership.partitions, loop)
+    pages = {BEFORE: explaining}
+    server = health.serve(settings.metrics, metrics.registry, app.watchdog.ailing, pages)
+    if settings.redis:
+        address = reachable(settings.metrics.host, server.server_port)
+        owners = Owners(
+            settings.redis, settings.app, address, lambda: list(app.ownership.partitions)
+        )
+        app.at_start.append(owners.start)
+        app.at_end.insert(0, owners.stop)
     serve(app, loop)
 
 

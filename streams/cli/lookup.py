@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +12,21 @@ from streams.cli.output import AsJson, print_json, say
 
 if TYPE_CHECKING:
     from streams.reader import Answer
+    from streams.settings import Settings
+
+
+class Language(StrEnum):
+    """In which language a person reads."""
+
+    ZH = "zh"
+    EN = "en"
+
 
 _Id = Annotated[str, typer.Argument(help="The customer's id.", metavar="ID")]
+_Explain = Annotated[
+    bool, typer.Option("--explain", help="Say why, and what would change it; asks the worker.")
+]
+_Lang = Annotated[Language, typer.Option("--lang", help="The language of an explanation.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +34,13 @@ def register(app: typer.Typer) -> None:
     app.command("lookup")(_lookup)
 
 
-def _lookup(customer: _Id, *, as_json: AsJson = False) -> None:
+def _lookup(
+    customer: _Id,
+    *,
+    explain: _Explain = False,
+    language: _Lang = Language.EN,
+    as_json: AsJson = False,
+) -> None:
     """Say which segments a customer has, since when, and as of when that is right.
 
     Exit code 1 for a customer nobody has told of. Where REWAKE_CLOCK=event the answer is that of a
@@ -34,6 +54,9 @@ def _lookup(customer: _Id, *, as_json: AsJson = False) -> None:
     settings = load_settings()
     now = time.time_ns() // 1_000_000
     answer = lookup(settings, customer, now)
+    if explain and answer.profile is not None and answer.partition is not None:
+        _explain(settings, answer, answer.partition, language, as_json=as_json)
+        return
     if as_json:
         print_json(as_object(answer))
     else:
@@ -41,6 +64,22 @@ def _lookup(customer: _Id, *, as_json: AsJson = False) -> None:
             (typer.echo if answer.profile else say)(line)
     if answer.profile is None:
         raise typer.Exit(1)
+
+
+def _explain(
+    settings: Settings, answer: Answer, partition: int, language: Language, *, as_json: bool
+) -> None:
+    from msgspec import to_builtins
+
+    from segmenters.phrases import in_words
+    from streams.owners import ask
+
+    explanation = ask(settings, answer.customer_id, partition)
+    if as_json:
+        print_json(as_object(answer) | {"explanation": to_builtins(explanation)})
+        return
+    for line in in_words(explanation, language.value):
+        typer.echo(line)
 
 
 def as_object(answer: Answer) -> dict[str, Any]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
 
+from schemas import explanations
+from schemas.changes import Next, Words
+from schemas.explanations import Explanation, Neighbour, Order, Verdict, Way
 from schemas.profiles import CLOCK_KEY, EPOCH_KEY, Profile, Standing, customer_key, to_hash
+from streams import health
+from streams.explaining import BEFORE
+from streams.metrics import Metrics
+from streams.owners import owner_key
+from streams.setting_values import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,3 +127,88 @@ def test_a_redis_that_is_away_is_named(rewake: Rewake) -> None:
     done = rewake("lookup", "17850", REWAKE_REDIS="redis://127.0.0.1:1/0")
     assert done.returncode == 1
     assert done.stderr.startswith("rewake: expected Redis at redis://127.0.0.1:1/0 to answer")
+
+
+EXPLAINED = Explanation(
+    "17850", THEN, "GBP", 2, "Europe/London", "r1",
+    (
+        Verdict(
+            "lifecycle", Words("生命周期", "Lifecycle"), "silent", Words("沉默客户", "Silent"),
+            THEN, "time", {"n": 34}, Words("共 34 单", "34 orders in all"),
+            Next("churned", THEN + 1),
+            (
+                Neighbour("churned", Words("流失客户", "Churned"), ()),
+                Neighbour(
+                    "reactivated", Words("已唤醒客户", "Reactivated"),
+                    (Way(Order(0, None), Words("再下一单", "an order")),),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture
+def owner(cache: dict[str, str]) -> Iterator[list[str]]:
+    """Give the paths that a worker was asked for, which owns the customer's partition."""
+    asked: list[str] = []
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [explanations.encode(EXPLAINED)]
+
+    server = health.serve(
+        Address("127.0.0.1", 0), Metrics().registry, lambda: None, {BEFORE: answer}
+    )
+    with Redis.from_url(cache["REWAKE_REDIS"]) as client:
+        client.set(owner_key(0), f"127.0.0.1:{server.server_port}")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_owner_is_asked_to_explain(
+    rewake: Rewake, cache: dict[str, str], owner: list[str]
+) -> None:
+    done = rewake("lookup", "17850", "--explain", **cache, **REPLAYED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert owner == ["/v1/customers/17850/explanation"]
+    assert done.stdout.splitlines() == [
+        "customer 17850, as of 2011-03-01 08:26 (Europe/London)",
+        "",
+        "Lifecycle: Silent (silent), since 2011-03-01 08:26, by time alone",
+        "  34 orders in all",
+        "  becomes Churned (churned) on 2011-03-01 08:26:00.001 if nothing new comes",
+        "  → Reactivated (reactivated): an order",
+        "  by no single act: Churned",
+    ]
+
+
+def test_an_explanation_speaks_chinese_and_json(
+    rewake: Rewake, cache: dict[str, str], owner: list[str]
+) -> None:
+    done = rewake("lookup", "17850", "--explain", "--lang", "zh", **cache, **REPLAYED)
+    assert "→ 已唤醒客户(reactivated):再下一单" in done.stdout
+    done = rewake("lookup", "17850", "--explain", "--json", **cache, **REPLAYED)
+    found = json.loads(done.stdout)
+    assert found["segments"]["lifecycle"]["segment"] == "silent"
+    assert found["explanation"] == json.loads(explanations.encode(EXPLAINED))
+    assert len(owner) == 2
+
+
+def test_without_an_owner_there_is_no_explanation_but_a_lookup(
+    rewake: Rewake, cache: dict[str, str]
+) -> None:
+    done = rewake("lookup", "17850", "--explain", **cache, **REPLAYED)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "only a running worker can explain: start one" in done.stderr
+    assert rewake("lookup", "17850", **cache, **REPLAYED).returncode == 0
+
+
+def test_who_is_unknown_is_not_explained(
+    rewake: Rewake, cache: dict[str, str], owner: list[str]
+) -> None:
+    done = rewake("lookup", "nobody", "--explain", **cache, **REPLAYED)
+    assert (done.returncode, owner) == (1, [])
+    assert "the cache knows no order or engagement of such a customer" in done.stderr
