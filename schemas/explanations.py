@@ -14,9 +14,9 @@ from msgspec import Struct
 from schemas.changes import Next, Scalar, Words  # noqa: TC001 — msgspec reads the annotations
 from schemas.vocabulary import Instant, Minor  # noqa: TC001 — msgspec reads the annotations
 
-Maker: TypeAlias = Literal["time", "order", "engagement", "other"]
-"""What made a segment: time alone, an order or an engagement of that very instant, or anything else
-(a refund, a cancellation, a late event, altered rules)."""
+Maker: TypeAlias = Literal["time", "order", "engagement", "event"]
+"""What made a segment: time alone; an order or an engagement of that very instant; or some event
+which is not known any more, or was none of these (a refund, say), or altered rules."""
 
 
 class Order(Struct, frozen=True, gc=False, tag_field="act", tag="order"):

@@ -165,7 +165,7 @@ class Explainer:
             return "time"
         if any(order.ts == since for order in self._sandbox.orders):
             return "order"
-        return "engagement" if since == self._sandbox.last_engagement else "other"
+        return "engagement" if since == self._sandbox.last_engagement else "event"
 
     # ---- which acts lead where
 

@@ -33,10 +33,7 @@ _MAKERS: Final[dict[Maker, Words]] = {
     "time": Words("因时间推移", "by time alone"),
     "order": Words("因一笔订单", "by an order"),
     "engagement": Words("因一次互动", "by an engagement"),
-    "other": Words(
-        "因退款、取消、迟到的事件或规则调整",
-        "by a refund, a cancellation, a late event or altered rules",
-    ),
+    "event": Words("因当时的一个事件或规则调整", "by an event or altered rules"),
 }
 
 

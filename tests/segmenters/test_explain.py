@@ -110,6 +110,12 @@ def test_the_amount_down_knows_of_hysteresis() -> None:
     assert ways(here)["none"] == [Refund(100_000, None), Waiting(ms(365))]
 
 
+def test_the_numbers_are_of_now_though_midnights_passed_without_a_change() -> None:
+    # o(0, 50) o(20, 60) ──── o(300, 70) ──── leaves(365) ── leaves(385) ── here(400)
+    here = verdict(MONEY, o(0, 5_000), o(20, 6_000), o(300, 7_000), at=400)
+    assert (here.numbers, here.because.en) == ({"M365": 7_000}, "£70.00 spent in the last 365 days")
+
+
 def test_orders_that_only_count_have_no_amount() -> None:
     here = verdict(BOTH, o(0), at=10, system="rfm")
     assert (here.segment, ways(here)["champions"]) == ("new", [Orders(5, None)])
@@ -152,7 +158,7 @@ def test_who_has_not_been_judged_has_no_explanation() -> None:
     [
         ((o(0),), "order"),
         ((e(0),), "engagement"),
-        ((o(0, order="a"), Fact("c", ms(2), REFUND, 10_000, "a")), "other"),
+        ((o(0, order="a"), Fact("c", ms(2), REFUND, 10_000, "a")), "event"),
     ],
 )
 def test_what_made_the_segment_is_told(facts: tuple[Fact, ...], by: str) -> None:
