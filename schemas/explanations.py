@@ -77,7 +77,7 @@ class Neighbour(Struct, frozen=True):
     ways: tuple[Way, ...]
 
 
-class Verdict(Struct, frozen=True):
+class Placement(Struct, frozen=True):
     """Where a customer stands in one system, and why.
 
     Attributes
@@ -132,7 +132,7 @@ class Explanation(Struct, frozen=True):
     decimals: int
     timezone: str
     rules_version: str
-    systems: tuple[Verdict, ...]
+    systems: tuple[Placement, ...]
 
 
 encode: Final = msgspec.json.Encoder().encode

@@ -24,8 +24,8 @@ from schemas.explanations import (
     Neighbour,
     Order,
     Orders,
+    Placement,
     Refund,
-    Verdict,
     Waiting,
     Way,
 )
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.changes import Scalar
+    from schemas.profiles import Standing
     from schemas.vocabulary import Instant, Minor
     from segmenters.probing import Codes, Moved
     from segmenters.rules import Rules
@@ -112,7 +113,7 @@ class Explainer:
             return None
         waits = sandbox.wait()
         acts = self._acts(waits)
-        numbers = sandbox.numbers()
+        numbers, profile = sandbox.numbers(), sandbox.profile
         currency = self._rules.currencies.base
         return Explanation(
             customer_id,
@@ -122,24 +123,26 @@ class Explainer:
             self._rules.timezone,
             self._rules.version,
             tuple(
-                self._verdict(place, system, numbers[place], waits, acts)
+                self._placement(
+                    place, system, profile.systems[system.key], numbers[place], waits, acts
+                )
                 for place, system in enumerate(self._rules.systems)
             ),
         )
 
-    def _verdict(
+    def _placement(
         self,
         place: int,
         system: System,
+        standing: Standing,
         numbers: dict[str, Scalar],
         waits: Sequence[Moved],
         acts: Acts,
-    ) -> Verdict:
+    ) -> Placement:
         segments, labels = system.segments, system.labels
         present = self._sandbox.codes[place]
-        standing = self._sandbox.profile.systems[system.key]
         moves = (Next(segments[code], at) for where, code, at in waits if where == place)
-        return Verdict(
+        return Placement(
             system.key,
             Words(*system.title),
             standing.segment,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from schemas.changes import Scalar
-    from schemas.explanations import Act, Explanation, Maker, Neighbour, Verdict
+    from schemas.explanations import Act, Explanation, Maker, Neighbour, Placement
     from schemas.vocabulary import Instant, Minor
 
 Language: TypeAlias = Literal["zh", "en"]
@@ -215,33 +215,33 @@ def in_words(explanation: Explanation, language: Language) -> list[str]:
         lines = [f"客户 {explanation.customer_id},截至 {as_of}({explanation.timezone})"]
     else:
         lines = [f"customer {explanation.customer_id}, as of {as_of} ({explanation.timezone})"]
-    for verdict in explanation.systems:
-        lines += ["", *_verdict(verdict, phrases, language)]
+    for placement in explanation.systems:
+        lines += ["", *_placement(placement, phrases, language)]
     return lines
 
 
-def _verdict(verdict: Verdict, phrases: Phrases, language: Language) -> list[str]:
-    since, maker = phrases.minute(verdict.since), _in(_MAKERS[verdict.by], language)
-    title, because = _in(verdict.title, language), _in(verdict.because, language)
-    here = _named(verdict.labels, verdict.segment, language)
-    reached = [there for there in verdict.neighbours if there.ways]
-    beyond = [_in(there.labels, language) for there in verdict.neighbours if not there.ways]
+def _placement(placement: Placement, phrases: Phrases, language: Language) -> list[str]:
+    since, maker = phrases.minute(placement.since), _in(_MAKERS[placement.by], language)
+    title, because = _in(placement.title, language), _in(placement.because, language)
+    here = _named(placement.labels, placement.segment, language)
+    reached = [there for there in placement.neighbours if there.ways]
+    beyond = [_in(there.labels, language) for there in placement.neighbours if not there.ways]
     if language == "zh":
         lines = [f"{title}:{here},自 {since} 起,{maker}"]
         missing = f"  一次行动达不到:{'、'.join(beyond)}"
     else:
         lines = [f"{title}: {here}, since {since}, {maker}"]
         missing = f"  by no single act: {', '.join(beyond)}"
-    lines += [f"  {because}", f"  {_next(verdict, phrases, language)}"]
+    lines += [f"  {because}", f"  {_next(placement, phrases, language)}"]
     lines += [f"  → {_neighbour(there, language)}" for there in reached]
     return [*lines, missing] if beyond else lines
 
 
-def _next(verdict: Verdict, phrases: Phrases, language: Language) -> str:
-    following = verdict.next
+def _next(placement: Placement, phrases: Phrases, language: Language) -> str:
+    following = placement.next
     if following is None:
         return "若无新动态,将一直如此" if language == "zh" else "stays so if nothing new comes"
-    (labels,) = (n.labels for n in verdict.neighbours if n.segment == following.segment)
+    (labels,) = (n.labels for n in placement.neighbours if n.segment == following.segment)
     at, there = phrases.instant(following.at), _named(labels, following.segment, language)
     if language == "zh":
         return f"若无新动态,{at} 变为{there}"

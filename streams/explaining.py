@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+import structlog
 
 from schemas import explanations
 from segmenters.explain import Explainer
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from schemas.vocabulary import Instant
     from segmenters.rules import Rules
     from streams.partition import OwnedPartition
+
+_log: Final = structlog.get_logger(__name__)
 
 BEFORE: Final = "/v1/customers/"
 BEHIND: Final = "/explanation"
@@ -107,9 +110,13 @@ class Explaining:
         return copy if isinstance(copy, Problem) else self._explain(name, copy)
 
     def _explain(self, name: str, copy: Copy) -> bytes | Problem:
-        if self._explainer is None:
-            self._explainer = Explainer(self._rules)
-        explanation = self._explainer.explain(name, copy.row, copy.clock)
+        try:
+            if self._explainer is None:
+                self._explainer = Explainer(self._rules)
+            explanation = self._explainer.explain(name, copy.row, copy.clock)
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, and so is the log
+            _log.exception("cannot explain")
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{error!r}; see the worker's log")
         return _nobody() if explanation is None else explanations.encode(explanation)
 
     # ---- on the event loop

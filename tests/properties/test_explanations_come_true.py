@@ -159,9 +159,14 @@ def amounts(act: Order | Refund, kind: int) -> Bounds:
 def prove(past: Past, explanation: Explanation) -> int:
     """Prove all acts of an explanation; return how many there were."""
     claims = [
-        (verdict.system, there.segment, way.act, bounds_of(way.act, past, explanation.customer_id))
-        for verdict in explanation.systems
-        for there in verdict.neighbours
+        (
+            placement.system,
+            there.segment,
+            way.act,
+            bounds_of(way.act, past, explanation.customer_id),
+        )
+        for placement in explanation.systems
+        for there in placement.neighbours
         for way in there.ways
     ]
     asked = dict.fromkeys(each for *_, bounds in claims for side in bounds for each in side)
@@ -206,13 +211,13 @@ def test_what_follows_is_what_lookups_are_told(name: str, data: st.DataObject) -
     profiles = {profile.customer_id: profile for profile in engine.profiles(everybody(engine))}
     for explanation in past.explain(explainer_of(name)):
         profile = profiles[explanation.customer_id]
-        for verdict in explanation.systems:
-            standing = profile.systems[verdict.system]
-            assert (verdict.segment, verdict.since) == (standing.segment, standing.since)
-            if verdict.system in profile.next:
-                assert verdict.next is not None
-                told = (profile.next[verdict.system], profile.valid_until)
-                assert (verdict.next.segment, verdict.next.at) == told
+        for placement in explanation.systems:
+            standing = profile.systems[placement.system]
+            assert (placement.segment, placement.since) == (standing.segment, standing.since)
+            if placement.system in profile.next:
+                assert placement.next is not None
+                told = (profile.next[placement.system], profile.valid_until)
+                assert (placement.next.segment, placement.next.at) == told
 
 
 @given(NAMES, st.data())
@@ -227,11 +232,11 @@ def test_the_numbers_are_those_of_a_change_of_this_instant(name: str, data: st.D
     if explanation is None:
         assert not told
         return
-    for verdict in explanation.systems:
-        if verdict.system in told and explanation.as_of == last.ts:
-            features = told[verdict.system].features
+    for placement in explanation.systems:
+        if placement.system in told and explanation.as_of == last.ts:
+            features = told[placement.system].features
             known = {k: None if v in (NEVER, FAR) else v for k, v in features.items()}
-            assert verdict.numbers == known
+            assert placement.numbers == known
 
 
 def written(phrases: Phrases, number: int) -> list[str]:
@@ -246,9 +251,9 @@ def test_every_number_stands_in_the_sentence(name: str, data: st.DataObject) -> 
     past = Past(rules_of(name), facts, data.draw(ends(facts)))
     phrases = Phrases(rules_of(name).currencies.base, rules_of(name).timezone)
     for explanation in past.explain(explainer_of(name)):
-        for verdict in explanation.systems:
-            for number in verdict.numbers.values():
+        for placement in explanation.systems:
+            for number in placement.numbers.values():
                 if isinstance(number, int):
                     ways = written(phrases, number)
-                    assert any(way in verdict.because.en for way in ways)
-                    assert any(way in verdict.because.zh for way in ways)
+                    assert any(way in placement.because.en for way in ways)
+                    assert any(way in placement.because.zh for way in ways)

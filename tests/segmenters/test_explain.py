@@ -18,7 +18,7 @@ from tests.oracle_book import DAY_MS, ENGAGEMENT, ORDER, REFUND, Fact
 from tests.properties.feeding import Run, dump
 
 if TYPE_CHECKING:
-    from schemas.explanations import Explanation, Verdict
+    from schemas.explanations import Explanation, Placement
 
 BASE = 17_000
 LIFECYCLE = "[systems.lifecycle]\n"
@@ -54,19 +54,19 @@ def explained(rules: str, *facts: Fact, at: float) -> Explanation:
     return explanation
 
 
-def verdict(rules: str, *facts: Fact, at: float, system: str = "") -> Verdict:
+def placement(rules: str, *facts: Fact, at: float, system: str = "") -> Placement:
     found = explained(rules, *facts, at=at).systems
     return next(each for each in found if system in ("", each.system))
 
 
-def ways(of: Verdict) -> dict[str, list[Any]]:
+def ways(of: Placement) -> dict[str, list[Any]]:
     """List the acts that lead to each segment which some act reaches."""
     return {there.segment: [way.act for way in there.ways] for there in of.neighbours if there.ways}
 
 
 def test_time_makes_silent_and_then_churned() -> None:
     # o(0) ──── here(40) ──── silent(90) ──── churned(180)
-    here = verdict(LIFECYCLE, o(0), at=40)
+    here = placement(LIFECYCLE, o(0), at=40)
     assert (here.segment, here.since, here.by) == ("active", ms(30), "time")
     assert here.next is not None
     assert (here.next.segment, here.next.at) == ("silent", ms(90))
@@ -74,7 +74,7 @@ def test_time_makes_silent_and_then_churned() -> None:
 
 
 def test_an_order_or_two_engagements_wake_a_silent_customer() -> None:
-    here = verdict(LIFECYCLE, o(0), at=100)
+    here = placement(LIFECYCLE, o(0), at=100)
     assert ways(here)["reactivated"] == [Order(0, None), Engagements(2)]
     assert [there.segment for there in here.neighbours if not there.ways] == [
         "prospect",
@@ -84,46 +84,46 @@ def test_an_order_or_two_engagements_wake_a_silent_customer() -> None:
 
 
 def test_an_engagement_that_came_before_counts() -> None:
-    here = verdict(LIFECYCLE, o(0), e(99), at=100)
+    here = placement(LIFECYCLE, o(0), e(99), at=100)
     assert Engagements(1) in ways(here)["reactivated"]
 
 
 def test_a_cancelled_order_leaves_none() -> None:
-    here = verdict(LIFECYCLE, o(0, order="a"), at=10)
+    here = placement(LIFECYCLE, o(0, order="a"), at=10)
     assert ways(here)["prospect"] == [Cancellation(ms(0))]
 
 
 def test_an_order_without_an_id_cannot_be_cancelled() -> None:
-    assert "prospect" not in ways(verdict(LIFECYCLE, o(0), at=10))
+    assert "prospect" not in ways(placement(LIFECYCLE, o(0), at=10))
 
 
 def test_the_amount_up_is_exact_and_ends_where_the_next_tier_begins() -> None:
-    here = verdict(MONEY, o(0, 95_290), at=10)
+    here = placement(MONEY, o(0, 95_290), at=10)
     assert ways(here)["medium"] == [Order(4_710, 904_709)]
     assert ways(here)["large"] == [Order(904_710, None), Orders(10, 95_290)]
 
 
 def test_the_amount_down_knows_of_hysteresis() -> None:
     # medium from 1,000 on, left below 900: a refund of 100.01 and not of 0.01
-    here = verdict(MONEY, o(0, 100_000), at=10)
+    here = placement(MONEY, o(0, 100_000), at=10)
     assert ways(here)["small"] == [Refund(10_001, 99_999)]
     assert ways(here)["none"] == [Refund(100_000, None), Waiting(ms(365))]
 
 
 def test_the_numbers_are_of_now_though_midnights_passed_without_a_change() -> None:
     # o(0, 50) o(20, 60) ──── o(300, 70) ──── leaves(365) ── leaves(385) ── here(400)
-    here = verdict(MONEY, o(0, 5_000), o(20, 6_000), o(300, 7_000), at=400)
+    here = placement(MONEY, o(0, 5_000), o(20, 6_000), o(300, 7_000), at=400)
     assert (here.numbers, here.because.en) == ({"M365": 7_000}, "£70.00 spent in the last 365 days")
 
 
 def test_orders_that_only_count_have_no_amount() -> None:
-    here = verdict(BOTH, o(0), at=10, system="rfm")
+    here = placement(BOTH, o(0), at=10, system="rfm")
     assert (here.segment, ways(here)["champions"]) == ("new", [Orders(5, None)])
 
 
 def test_a_deadline_of_this_very_instant_is_nobodys_doing() -> None:
     # day 90 exactly: an order comes first and keeps the customer; anything else finds silence
-    here = verdict(LIFECYCLE, o(0), e(0), at=90)
+    here = placement(LIFECYCLE, o(0), e(0), at=90)
     assert (here.segment, ways(here)["silent"]) == ("active", [Waiting(ms(90))])
 
 
@@ -162,7 +162,7 @@ def test_who_has_not_been_judged_has_no_explanation() -> None:
     ],
 )
 def test_what_made_the_segment_is_told(facts: tuple[Fact, ...], by: str) -> None:
-    assert verdict(LIFECYCLE, *facts, at=3).by == by
+    assert placement(LIFECYCLE, *facts, at=3).by == by
 
 
 def test_a_row_of_other_rules_is_refused() -> None:

@@ -141,6 +141,14 @@ def test_a_loop_that_does_not_run_is_waited_for_only_so_long(
     assert shop.ask("/healthz").status == 200
 
 
+def test_what_fails_is_told_to_whoever_asked(shop: Shop) -> None:
+    other = Run(loads("[systems.monetary_tier]"))
+    other.apply([Fact("17850", THEN, ORDER, 1_000, "o")])
+    shop.partition.engine = other.engine  # its rows are not of the rules in force
+    problem = shop.ask("/v1/customers/17850/explanation").problem
+    assert (problem["status"], "LayoutChanged" in problem["detail"]) == (500, True)
+
+
 def test_what_is_no_such_question_is_refused(shop: Shop) -> None:
     assert shop.ask("/v1/customers/17850").problem["status"] == 404
     assert shop.ask("/v1/customers/17850/explanation", "POST").problem["status"] == 405

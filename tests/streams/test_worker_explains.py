@@ -70,13 +70,13 @@ async def test_a_customer_is_explained_by_the_worker_that_owns_the_partition(
     await until(answered)
     explanation = explained(settings)
     assert explanation is not None
-    verdicts = {each.system: each for each in explanation.systems}
+    placements = {each.system: each for each in explanation.systems}
     ways = {
         (each.system, there.segment): [way.act for way in there.ways]
         for each in explanation.systems
         for there in each.neighbours
     }
-    assert verdicts["lifecycle"].segment == "active"
+    assert placements["lifecycle"].segment == "active"
     silent = FIRST_TS + 90 * MS_PER_DAY
     assert ways["lifecycle", "silent"] == [Waiting(silent)]
     assert ways["monetary_tier", "medium"] == [Order(4_710, 904_709)]

@@ -11,7 +11,7 @@ from redis import Redis
 
 from schemas import explanations
 from schemas.changes import Next, Words
-from schemas.explanations import Explanation, Neighbour, Order, Verdict, Way
+from schemas.explanations import Explanation, Neighbour, Order, Placement, Way
 from schemas.profiles import CLOCK_KEY, EPOCH_KEY, Profile, Standing, customer_key, to_hash
 from streams import health
 from streams.explaining import BEFORE
@@ -132,7 +132,7 @@ def test_a_redis_that_is_away_is_named(rewake: Rewake) -> None:
 EXPLAINED = Explanation(
     "17850", THEN, "GBP", 2, "Europe/London", "r1",
     (
-        Verdict(
+        Placement(
             "lifecycle", Words("生命周期", "Lifecycle"), "silent", Words("沉默客户", "Silent"),
             THEN, "time", {"n": 34}, Words("共 34 单", "34 orders in all"),
             Next("churned", THEN + 1),
