@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,13 +28,18 @@ def print_json(answer: Any) -> None:
     typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(headers: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:
     """Print rows below headers, aligned; cells wrap on a terminal and never in a pipe."""
     table = Table(*headers, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(str, row))
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+
+
+def right(header: str) -> Column:
+    """Return the header of a column of numbers: they end below each other."""
+    return Column(header, justify="right")
 
 
 def say(text: str) -> None:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from streams.cli.inputs import Files, read_instant, say_skipped
 from streams.cli.output import AsJson, print_json, say
 
 if TYPE_CHECKING:
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from streams.replay import Summary
 
 _STDOUT: Final = "-"
+_SAMPLES: Final = 3
 
-_Files = Annotated[
-    list[Path],
-    typer.Argument(help="CSV or JSON lines, plain or .gz.", metavar="FILE…", show_default=False),
-]
 _Rules = Annotated[
     Path | None, typer.Option("--rules", help="Rules file; the default pack if absent.")
 ]
@@ -47,6 +45,24 @@ _UntilText = Annotated[
         show_default=False,
     ),
 ]
+_Other = Annotated[
+    Path | None,
+    typer.Option(
+        "--compare",
+        help="Other rules for the same history: say who ends in another segment under them, and "
+        "how many changes each would have told.",
+        show_default=False,
+    ),
+]
+_Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        help=f"With --compare: how many customers to name of each move; {_SAMPLES} if absent.",
+        min=0,
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,11 +71,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _replay(
-    files: _Files,
+    files: Files,
     *,
     rules: _Rules = None,
     out: _Out = None,
     until: _UntilText = None,
+    compare: _Other = None,
+    samples: _Samples = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how customers of a history changed class, and when.
@@ -72,8 +90,16 @@ def _replay(
     from streams.history import read_history
     from streams.replay import replay, write_lines
 
+    _refuse_misfits(compare, samples, out)
     in_force = load(rules)
-    end = _instant(until)
+    end = read_instant("--until", until)
+    if compare is not None:
+        from streams.cli.comparison import Side, compare_rules
+
+        mine = Side("the default pack" if rules is None else str(rules), in_force)
+        other = Side(str(compare), load(compare))
+        compare_rules(files, mine, other, end, _SAMPLES if samples is None else samples, as_json)
+        return
     started = time.perf_counter()
     with bars() as bar:
         history = read_history(files, in_force, bar("reading", "bytes"))
@@ -93,16 +119,16 @@ def _replay(
         _tell(history, summary, seconds)
 
 
-def _instant(text: str | None) -> int | None:
-    from schemas.errors import Rejected, UsageError
-    from schemas.instants import parse_replay_instant
+def _refuse_misfits(compare: Path | None, samples: int | None, out: str | None) -> None:
+    """Refuse options that mean nothing together."""
+    from schemas.errors import UsageError
 
-    if text is None:
-        return None
-    try:
-        return parse_replay_instant(text)
-    except Rejected as why:
-        raise UsageError(f"--until: {why.detail.removeprefix('ts: ')}") from why
+    if compare is None and samples is not None:
+        raise UsageError("--samples: expected together with --compare OTHER_RULES")
+    if compare is not None and out is not None:
+        raise UsageError(
+            "--out: expected without --compare, which tells no changes; replay once with each rules"
+        )
 
 
 @contextmanager
@@ -167,9 +193,7 @@ def _tell(history: History, summary: Summary, seconds: float) -> None:
     read = summary.facts + summary.left_out + skipped
     rate = f"{read / seconds:,.0f} events/s" if seconds > 0 else "at once"
     say(f"read {read:,} events in {seconds:.1f} s ({rate}), applied {summary.facts:,}")
-    for reason, count in history.skipped.most_common():
-        first = history.first_skipped.get(reason)
-        say(f"skipped {count:,} {reason}" + (f", the first: {first}" if first else ""))
+    say_skipped(history)
     if summary.left_out:
         say(f"left out {summary.left_out:,} events later than --until")
     if summary.until is None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from streams import cli
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from subprocess import CompletedProcess
 
 REWAKE = Path(sys.executable).with_name("rewake")
@@ -36,5 +39,20 @@ def rewake(tmp_path: Path) -> Rewake:
             timeout=150,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Give the same for commands that start nothing: in this process, which spares the imports."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> CompletedProcess[str]:
+        code = cli.main(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
 
     return run
