@@ -1,0 +1,69 @@
+"""The RFM segment sizes published for Online Retail come out of the extract in data/, all ten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams import cli
+
+EVENTS = Path(__file__).parents[1] / "data" / "online_retail" / "events.csv.gz"
+NOTEBOOK = ("--reference-date", "2011-12-11", "--window-days", "all", "--positive-only")
+PUBLISHED = {
+    "champions": 633,
+    "loyal": 819,
+    "potential_loyalist": 484,
+    "new": 42,
+    "promising": 94,
+    "need_attention": 187,
+    "about_to_sleep": 352,
+    "cannot_lose": 63,
+    "at_risk": 593,
+    "hibernating": 1_071,
+}
+
+Sizer = Callable[..., dict[str, int]]
+
+
+@pytest.fixture
+def sizes(capsys: pytest.CaptureFixture[str]) -> Sizer:
+    """Give a function that makes the report and returns the sizes of the segments."""
+
+    def make(*words: str) -> dict[str, int]:
+        assert cli.main(["report", "rfm", str(EVENTS), "--quintiles", "--json", *words]) == 0
+        segments = json.loads(capsys.readouterr().out)["segments"]
+        return {segment["segment"]: segment["customers"] for segment in segments}
+
+    return make
+
+
+def test_the_published_sizes_are_reproduced_with_orders_cut_by_rank(sizes: Sizer) -> None:
+    found = sizes(*NOTEBOOK, "--cut", "rank_first")
+    assert found == PUBLISHED
+    assert sum(found.values()) == 4_338
+
+
+def test_cut_at_values_customers_with_equal_orders_stay_together_and_sizes_differ(
+    sizes: Sizer,
+) -> None:
+    found = sizes(*NOTEBOOK)
+    assert {segment: found[segment] - count for segment, count in PUBLISHED.items()} == {
+        "champions": -29,
+        "loyal": -71 - 60,
+        "potential_loyalist": 29 + 71 - 25 - 75,
+        "new": 25,
+        "promising": 75,
+        "need_attention": 60 - 126,
+        "about_to_sleep": 126,
+        "cannot_lose": -28,
+        "at_risk": 28 - 264,
+        "hibernating": 264,
+    }
+
+
+def test_with_free_and_returned_orders_one_customer_more_is_promising(sizes: Sizer) -> None:
+    found = sizes(*NOTEBOOK[:-1], "--cut", "rank_first")
+    assert found == PUBLISHED | {"promising": 95}
