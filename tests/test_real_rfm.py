@@ -1,16 +1,22 @@
-"""The RFM segment sizes published for Online Retail come out of the extract in data/, all ten."""
+"""The RFM report on a real shop: as published elsewhere, and as the engine has it."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from segmenters.rules import loads
 from streams import cli
+from streams.history import read_history
+from streams.replay import replay
 
 EVENTS = Path(__file__).parents[1] / "data" / "online_retail" / "events.csv.gz"
+BOUNDS = Path(__file__).parents[1] / "docs" / "how-to" / "report-rfm.md"
+"""Has the bounds that the report without options leads to."""
 NOTEBOOK = ("--reference-date", "2011-12-11", "--window-days", "all", "--positive-only")
 PUBLISHED = {
     "champions": 633,
@@ -67,3 +73,12 @@ def test_cut_at_values_customers_with_equal_orders_stay_together_and_sizes_diffe
 def test_with_free_and_returned_orders_one_customer_more_is_promising(sizes: Sizer) -> None:
     found = sizes(*NOTEBOOK[:-1], "--cut", "rank_first")
     assert found == PUBLISHED | {"promising": 95}
+
+
+def test_fixed_bounds_at_the_cuts_of_a_report_make_the_engine_end_in_the_same_segments(
+    sizes: Sizer,
+) -> None:
+    rules = loads(BOUNDS.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0])
+    changes, _ = replay(read_history([EVENTS], rules).facts, rules)
+    last = {change.customer_id: change.to for change in changes}
+    assert dict(Counter(last.values())) == sizes()
