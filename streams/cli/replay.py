@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import os
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from streams.cli.inputs import Files, read_instant, say_skipped
-from streams.cli.output import AsJson, print_json, say
+from streams.cli.output import STDOUT, AsJson, print_json, say, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from streams.history import History
     from streams.replay import Summary
 
-_STDOUT: Final = "-"
 _SAMPLES: Final = 3
 
 _Rules = Annotated[
@@ -111,10 +106,10 @@ def _replay(
         )
     seconds = time.perf_counter() - started
     if out is not None:
-        with _sink(out) as sink:
+        with writing(out) as sink:
             write_lines(changes, sink)
     if as_json:
-        _print_json(_answer(history, summary, in_force.version, seconds), apart=out == _STDOUT)
+        print_json(_answer(history, summary, in_force.version, seconds), apart=out == STDOUT)
     else:
         _tell(history, summary, seconds)
 
@@ -129,31 +124,6 @@ def _refuse_misfits(compare: Path | None, samples: int | None, out: str | None) 
         raise UsageError(
             "--out: expected without --compare, which tells no changes; replay once with each rules"
         )
-
-
-@contextmanager
-def _sink(out: str) -> Iterator[IO[bytes]]:
-    """Open where the lines go; a file appears only when it is whole."""
-    from schemas.errors import UsageError
-
-    if out == _STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(out)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield raw
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"--out: expected a file that can be written, got {error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _answer(history: History, summary: Summary, version: str, seconds: float) -> dict[str, Any]:
@@ -174,16 +144,6 @@ def _answer(history: History, summary: Summary, version: str, seconds: float) ->
         "rules_version": version,
         "seconds": round(seconds, 3),
     }
-
-
-def _print_json(answer: dict[str, Any], *, apart: bool) -> None:
-    """Print the summary, apart from the changes where those take standard output."""
-    if apart:
-        import orjson
-
-        say(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
-    else:
-        print_json(answer)
 
 
 def _tell(history: History, summary: Summary, seconds: float) -> None:
