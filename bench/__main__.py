@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench import latency, soak, steps, worker
-from bench.stream import generate
+from bench.stream import generate, simulate
 from segmenters.rules import defaults
+from streams.simulated.plan import Plan
 
 if TYPE_CHECKING:
     from bench.stream import Stream
@@ -53,6 +54,7 @@ def _arguments() -> argparse.Namespace:
         add("--customers", type=int, default=6_000, help="customers they fall on")
         add("--days", type=int, default=30, help="span of event time")
         add("--skew", type=float, default=0.8, help="Zipf exponent; 1.1: hot keys")
+        add("--shop", action="store_true", help="a simulated shop instead; events as they come")
     wanted = latency.Plan()
     add = parsers["latency"].add_argument
     add("--rate", type=int, default=wanted.rate, help="events per second, all the while")
@@ -73,16 +75,21 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print_replay(options: argparse.Namespace) -> None:
-    stream = generate(
-        options.events,
-        options.customers,
-        skew=options.skew,
-        days=options.days,
-        seed=options.seed,
-    )
+    if options.shop:
+        stream = simulate(Plan(options.customers, options.days, options.seed))
+        drawn = "a simulated shop"
+    else:
+        stream = generate(
+            options.events,
+            options.customers,
+            skew=options.skew,
+            days=options.days,
+            seed=options.seed,
+        )
+        drawn = f"skew {options.skew}"
     print(
         f"{stream.events} events of {stream.customers} customers in {options.days} days, "
-        f"skew {options.skew}, seed {options.seed}, checksum {stream.checksum}"
+        f"{drawn}, seed {options.seed}, checksum {stream.checksum}"
     )
     if options.job in ("all", "steps"):
         _print_steps(stream)

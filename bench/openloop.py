@@ -16,8 +16,10 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 
 from bench.seeded import key_of
+from bench.stream import KINDS
 from schemas import topics
 from streams.partitioner import partitions_of
+from streams.simulated import wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KINDS: Final = (b"product_view", b"search", b"cart", b"app_open", b"email_open", b"email_click")
 PREFIX: Final = "live-"
 """Of the event ids; the number of the event follows."""
+_ORDERED: Final = b',"channel":"web"'
+_DONE: Final = b',"channel":"app","object":"sku-00017","campaign_id":"c-003","session":"s-00000042"'
 
 
 class Load(NamedTuple):
@@ -158,22 +161,13 @@ def _lines(load: Load) -> list[Line]:
     lines = {(t, p): Line(t, p, [], []) for t in names for p in range(load.partitions)}
     for k, ts in enumerate(load.due().astype(np.int64).tolist()):
         number = load.first + k
-        common = (PREFIX.encode(), number, keys[k], ts)
+        event = b"%s%d" % (PREFIX.encode(), number)
         if buys[k]:
-            value = _PURCHASE % (*common, number, amount[k] // 100, amount[k] % 100)
+            paid = wire.in_major(amount[k], 2)
+            value = wire.order(event, keys[k], ts, b"o-%d" % number, paid, b"GBP", _ORDERED)
         else:
-            value = _ENGAGEMENT % (*common, KINDS[kind[k]])
+            value = wire.engagement(event, keys[k], ts, KINDS[kind[k]], _DONE)
         line = lines[names[buys[k]], homes[k]]
         line.numbers.append(k)
         line.records.append((keys[k], value))
     return list(lines.values())
-
-
-_PURCHASE: Final = (
-    b'{"event_id":"%s%d","customer_id":"%s","ts":%d,"type":"order","order_id":"o-%d",'
-    b'"amount":"%d.%02d","currency":"GBP","channel":"web"}'
-)
-_ENGAGEMENT: Final = (
-    b'{"event_id":"%s%d","customer_id":"%s","ts":%d,"kind":"%s","channel":"app",'
-    b'"object":"sku-00017","campaign_id":"c-003","session":"s-00000042"}'
-)

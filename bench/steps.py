@@ -96,6 +96,7 @@ class Feeder:
 
     def __init__(self, stream: Stream, rules: Rules, partition: int) -> None:
         self.partition = partition
+        self.until = stream.until
         self.decoders = {
             name: Decoder(family, len(stream.purchases), rules.currencies, rules.qualifying)
             for name, family in FAMILIES.items()
@@ -115,7 +116,7 @@ def _fetches(
             if begin < end:
                 with meter.step("decode"):
                     part = feeder.decoders[name].decode(
-                        records[begin:end], begin, end, feeder.partition, 1 << 60
+                        records[begin:end], begin, end, feeder.partition, feeder.until
                     )
                 with meter.step("merge"):
                     lane.append(name, part)
