@@ -234,6 +234,37 @@ def test_no_process_is_left_but_the_servers_that_were_to_be_kept(played: Played)
     assert sum("kafka.Kafka" in each for each in left) == 1
 
 
+def test_a_simulated_shop_is_shown_as_a_replay_of_its_file_has_it(tmp_path: Path) -> None:
+    def rewake(*words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [REWAKE, *words, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+        loaded: dict[str, Any] = json.loads(done.stdout)
+        return loaded
+
+    shown = rewake("demo", "--once", "--synthetic", "--dir", str(tmp_path / "demo"))
+    made = rewake("simulate", "--seed", "4", "--out", "shop.csv.gz")
+    rewake("replay", "shop.csv.gz", "--out", "changes.jsonl")
+    assert (shown["data"], shown["events"]) == ("simulated", made["records"])
+    assert (shown["missing"], shown["repeated"]) == (0, 0)
+    assert shown["rejected"] == {"missing_field": 1, "future_timestamp": 1}
+    assert made["malformed"] == 2
+    changes = map(json.loads, (tmp_path / "changes.jsonl").read_text().splitlines())
+    final = {(each["system"], each["customer_id"]): each["to"] for each in changes}
+    replayed = Counter((system, segment) for (system, _), segment in final.items())
+    for system, sizes in shown["segments"].items():
+        # A late fact may leave somebody in another class than if it had come in time.
+        apart = sum(abs(size - replayed[system, segment]) for segment, size in sizes.items())
+        assert apart <= 4, system
+    assert processes_of(tmp_path) == []
+
+
 # In front of a terminal, and when things go wrong ------------------------------------------------
 
 
@@ -406,6 +437,18 @@ def test_a_folder_of_somebody_elses_is_not_touched(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "expected an empty folder or that of an earlier demo" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_real_shop_and_a_simulated_one_at_once_are_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [REWAKE, "demo", "--synthetic", "--data", "online_retail", "--dir", tmp_path / "d"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "expected --data or --synthetic, got both (--data online_retail)" in done.stderr
 
 
 def test_data_that_is_not_there_is_refused_with_what_there_is(tmp_path: Path) -> None:

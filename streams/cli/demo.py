@@ -15,7 +15,15 @@ _Once = Annotated[
     bool, typer.Option("--once", help="End after the summary; so it does without a terminal.")
 ]
 _Data = Annotated[
-    str, typer.Option("--data", help="Whose history: online_retail or complete_journey.")
+    str | None,
+    typer.Option(
+        "--data",
+        help="Whose history: online_retail, as if absent, or complete_journey.",
+        show_default=False,
+    ),
+]
+_Synthetic = Annotated[
+    bool, typer.Option("--synthetic", help="A made-up shop instead; see `rewake simulate`.")
 ]
 _Directory = Annotated[
     Path | None,
@@ -35,7 +43,8 @@ def register(app: typer.Typer) -> None:
 def _demo(
     *,
     once: _Once = False,
-    data: _Data = "online_retail",
+    data: _Data = None,
+    synthetic: _Synthetic = False,
     directory: _Directory = None,
     keep: _Keep = False,
     as_json: AsJson = False,
@@ -46,15 +55,18 @@ def _demo(
     """
     from rich.console import Console
 
+    from schemas.errors import UsageError
     from segmenters.rules import load
     from streams.demo.ending import as_object, in_words
     from streams.demo.performance import perform
-    from streams.demo.shops import find_shop
+    from streams.demo.shops import SIMULATED, find_shop
     from streams.demo.show import Wishes
     from streams.demo.stage import Terminated
     from streams.local.endpoints import home
 
-    shop = find_shop(data)
+    if synthetic and data is not None:
+        raise UsageError(f"expected --data or --synthetic, got both (--data {data})")
+    shop = SIMULATED if synthetic else find_shop(data or "online_retail")
     watched = sys.stdout.isatty() and not as_json
     folder = home() / "demo" if directory is None else directory
     wishes = Wishes(shop, folder, watched, stays=watched and not once, keep=keep)

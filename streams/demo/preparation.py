@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.errors import RewakeError
 from schemas.instants import format_instant
 from streams.local.endpoints import HOST, free_port
-from streams.seeding import load, read_seed
+from streams.seeding import load
 from streams.settings import PREFIX, SECRETS_DIR, Settings, load_settings
 from streams.topics_admin import connect, create, plan
 
@@ -40,7 +40,8 @@ from schemas.vocabulary import Kind
 from segmenters.rules import load
 from streams.history import Fact
 from streams.replay import replay
-replay([Fact(10**12, Kind.ORDER, "", "somebody", 0, "", "")], load(sys.argv[1]), 2 * 10**12)
+rules = load(*sys.argv[1:] or [None])
+replay([Fact(10**12, Kind.ORDER, "", "somebody", 0, "", "")], rules, 2 * 10**12)
 """
 
 
@@ -69,7 +70,8 @@ def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
         When a part fails, with its last words.
     """
     _forget_settings()
-    compiling = [sys.executable, "-c", _COMPILING, str(shop.rules)]
+    rules_file = [] if shop.rules is None else [str(shop.rules)]
+    compiling = [sys.executable, "-c", _COMPILING, *rules_file]
     compiler = stage.start(compiling, {}, "compiler")
     beside = ThreadPoolExecutor(2)
     try:
@@ -102,9 +104,10 @@ def _forget_settings() -> None:
 
 
 def _read(shop: Shop, rules: Rules, steps: Steps) -> Seed:
-    with steps.step(f"reading {shop.key}") as step:
-        seed = read_seed([shop.events], rules.engine.base_currency, step.progress)
-        step.result = f"{len(seed.messages):,} events of {seed.customers:,} customers read"
+    does, done = ("making up", "made up") if shop.simulated else ("reading", "read")
+    with steps.step(f"{does} {shop.title}") as step:
+        seed = shop.read(rules.engine.base_currency, step.progress)
+        step.result = f"{len(seed.messages):,} events of {seed.customers:,} customers {done}"
     return seed
 
 
@@ -123,7 +126,7 @@ def _settings(endpoints: Endpoints, shop: Shop, seed: Seed) -> tuple[Settings, M
     values = {
         "kafka": endpoints.kafka,
         "redis": endpoints.redis,
-        "rules": str(shop.rules),
+        **({} if shop.rules is None else {"rules": str(shop.rules)}),
         "clock": "event",
         "until": format_instant(seed.until),
         "web": f"{HOST}:{web}",
