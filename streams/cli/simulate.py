@@ -11,7 +11,6 @@ from streams.cli.output import STDOUT, AsJson, print_json, say, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from streams.simulated.figures import Figures
     from streams.simulated.plan import CustomerKind, Plan
@@ -72,7 +71,7 @@ def _simulate(
     from streams.simulated.shop import open_shop
 
     as_objects = _is_json(out)
-    plan = Plan(customers, days, seed, _day(begin), currency, _weights(shares or ()))
+    plan = Plan(customers, days, seed, begin.date(), currency, _weights(shares or ()))
     with bars() as bar:
         progress = bar("making up the shop", "records")
         shop = open_shop(plan)
@@ -83,10 +82,6 @@ def _simulate(
         print_json(_answer(plan, figures, rows, checksum), apart=out == STDOUT)
     else:
         _tell(plan, figures, rows, checksum)
-
-
-def _day(begin: datetime) -> date:
-    return begin.date()
 
 
 def _is_json(out: str) -> bool:

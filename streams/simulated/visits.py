@@ -84,12 +84,12 @@ def plan_visits(plan: Plan) -> tuple[NDArray[np.int8], Visits]:
     parts = []
     for place, kind in enumerate(KINDS):
         who = np.flatnonzero(kinds == place).astype(np.int64)
-        own = _HABITS[kind](plan.chance(100 + place), plan, len(who))
+        own = _RHYTHMS[kind](plan.chance(100 + place), plan, len(who))
         parts.append(own._replace(customer=who[own.customer]))
     return kinds, Visits(*[np.concatenate(column) for column in zip(*parts, strict=True)])
 
 
-# ---- the habits, each of as many customers of its kind, numbered from 0
+# ---- the rhythms, each of as many customers of its kind, numbered from 0
 
 
 def _regular(draw: np.random.Generator, plan: Plan, size: int) -> Visits:
@@ -170,7 +170,7 @@ def _browsing(draw: np.random.Generator, plan: Plan, size: int) -> Visits:
     return visits._replace(buys=np.zeros(len(visits.buys), np.bool_))
 
 
-_HABITS: Final[Mapping[CustomerKind, Callable[[np.random.Generator, Plan, int], Visits]]] = {
+_RHYTHMS: Final[Mapping[CustomerKind, Callable[[np.random.Generator, Plan, int], Visits]]] = {
     CustomerKind.REGULAR: _regular,
     CustomerKind.ONE_OFF: _one_off,
     CustomerKind.SEASONAL: _seasonal,
