@@ -304,6 +304,10 @@ class LedgerTable(Table[bytes, bytes]):
                 self.drop(partition)
             else:  # kept: read on behind what it contains
                 self.states[partition].read = self.states[partition].offset
+        for partition in actives:
+            # Where nothing was taken from what an interrupted recovery has seen, it would go on
+            # behind that; what was taken says `persisted_offset`.
+            self.app.tables.recovery.revoke(TP(name, partition))
         await self.app.ownership.open(actives, generation_id)
         self._begun = time.monotonic()
 

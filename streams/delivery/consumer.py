@@ -88,19 +88,26 @@ class LaneConsumer(Consumer):
         """Do nothing; see `on_buffer_full`."""
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
-        """Yield chunks in turn; those of an older epoch are dropped, never acknowledged."""
-        if not self.flow_active:
-            await self.wait(cast("Any", self.can_resume_flow))
-        generation = self.app.consumer_generation_id
+        """Yield chunks in turn; those of an older epoch are dropped, never acknowledged.
+
+        Nothing but its epoch makes a chunk stale. A look that has begun before a rebalance may
+        bring what was fetched after the seeks of the new assignment: dropped, nobody would fetch it
+        again, and a recovery would wait for it for ever.
+        """
+        await self._flowing()
         fetched = await self._thread.take(self.wanted, min(timeout, POLL_S))
-        if self.should_stop:
-            return
         chunk: Chunk
         for tp, chunk in self.scheduler.iterate(fetched):
-            if not self.flow_active or generation != self.app.consumer_generation_id:
-                return  # a rebalance: every topic-partition is sought anew
+            await self._flowing()  # Faust drops what is yielded while its flow is stopped
+            if self.should_stop:
+                return
             if chunk.epoch == self._thread.epoch(tp):
                 yield tp, self._to_message(tp, chunk)
+
+    async def _flowing(self) -> None:
+        """Wait while a rebalance holds the flow."""
+        while not self.flow_active and not self.should_stop:
+            await self.wait(cast("Any", self.can_resume_flow))
 
     async def perform_seek(self) -> None:
         """Do nothing: positions come from the position records, never from group offsets."""

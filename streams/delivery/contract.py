@@ -52,6 +52,7 @@ RELIED_ON: Final[dict[str, str]] = {
     "faust.tables.base:Collection.on_rebalance": "0812ad692171a8fd",
     "faust.tables.base:Collection.on_recovery_completed": "b1526fb39ea0e77e",
     "faust.tables.base:Collection.persisted_offset": "d473d3ab3fd6f036",
+    "faust.tables.manager:TableManager.changelog_queue": "9c7f4cac57ef1706",
     "faust.tables.recovery:Recovery._build_highwaters": "91b4cc0d3724ae7b",
     "faust.tables.recovery:Recovery._build_offsets": "27eec86be06cb51f",
     "faust.tables.recovery:Recovery._restart_recovery": "6bd8a8558a2dffe4",

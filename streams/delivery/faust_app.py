@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import faust
 import structlog
 
+from streams.delivery.changelogs import ChangelogTables
 from streams.delivery.flow import KeepingFlow
 from streams.delivery.scheduler import ChunkScheduler
 from streams.delivery.topic import ChunkTopic
@@ -62,7 +63,9 @@ class LaneApp(faust.App):
     watchdog: Any
 
     def __init__(self, *args: Any, shutdown_s: float = 25.0, **kwargs: Any) -> None:
-        kwargs.update(Topic=ChunkTopic, ConsumerScheduler=ChunkScheduler)
+        kwargs.update(
+            Topic=ChunkTopic, ConsumerScheduler=ChunkScheduler, TableManager=ChangelogTables
+        )
         super().__init__(*args, **kwargs)
         self.failure: Exception | None = None
         self.wall = WallClock()

@@ -259,3 +259,10 @@ async def test_producers_are_opened_for_the_active_partitions_and_others_dropped
     assert set(table.states) == {0}
     assert table.persisted_offset(TP("changelog", 0)) == 41
     assert kept.read == 41
+
+
+async def test_a_recovery_never_goes_on_behind_what_an_interrupted_one_has_only_counted(table: Any):
+    table.state_of(0)
+    await table.on_rebalance(set(), set(), set(), 7)
+    assert set(table.app.revoked) == {TP("changelog", 0), TP("changelog", 1)}
+    assert table.persisted_offset(TP("changelog", 0)) is None

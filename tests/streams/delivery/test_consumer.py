@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from faust.types import TP
+from mode.utils.locks import Event
 from mode.utils.queues import FlowControlQueue
 
 from streams.delivery.consumer import LaneConsumer, _NoReadOffset
@@ -46,16 +48,17 @@ class Reader:
 
 
 @pytest.fixture
-def consumer() -> Any:
+async def consumer() -> Any:
     made: Any = LaneConsumer.__new__(LaneConsumer)
     made._thread = Reader()
     made._active_partitions = {A, B}
     made._paused_partitions, made._buffered_partitions = set(), set()
     made._held, made._durable = set(), {}
     made.flow_active = True
+    made.can_resume_flow, made.suspend_flow = Event(), Event()
     made.scheduler = ChunkScheduler()
     made.app = SimpleNamespace(consumer_generation_id=3)
-    made._stopped = made._crashed = SimpleNamespace(is_set=lambda: False)
+    made._stopped, made._crashed, made._loop = Event(), Event(), asyncio.get_running_loop()
     return made
 
 
@@ -81,17 +84,42 @@ async def test_a_seek_between_two_chunks_makes_the_second_stale(consumer: Any):
     assert seen == [A]
 
 
-@pytest.mark.parametrize("what", ["flow", "generation"])
-async def test_a_rebalance_in_the_middle_of_a_delivery_ends_it(consumer: Any, what: str):
+async def test_what_was_fetched_for_the_new_assignment_is_delivered_by_a_look_begun_before_it(
+    consumer: Any,
+):
+    take = consumer._thread.take
+
+    async def take_meanwhile(*args: Any) -> Any:
+        results = await take(*args)
+        consumer.app.consumer_generation_id += 1  # a rebalance, and its seeks, while this waited
+        consumer._thread.epochs[A] = 9
+        return results
+
+    consumer._thread.take = take_meanwhile
+    consumer._thread.results = [fetched(A, 5, epoch=9), fetched(B, 7)]
+    assert await delivered(consumer) == [(A, 5), (B, 7)]
+
+
+@pytest.mark.parametrize("sought", [True, False])
+async def test_a_stopped_flow_holds_a_delivery_up_and_epochs_say_what_is_left_of_it(
+    consumer: Any, sought: bool
+):
     consumer._thread.results = [fetched(A, 5), fetched(B, 7)]
     seen = []
-    async for tp, _ in consumer.getmany(1.0):
-        seen.append(tp)
-        if what == "flow":
-            consumer.flow_active = False
-        else:
-            consumer.app.consumer_generation_id += 1
+
+    async def deliver() -> None:
+        async for tp, _ in consumer.getmany(1.0):
+            seen.append(tp)
+            consumer.stop_flow()
+
+    delivering = asyncio.create_task(deliver())
+    await asyncio.sleep(0.05)
     assert seen == [A]
+    if sought:
+        consumer._thread.epochs[B] = 9
+    consumer.resume_flow()
+    await delivering
+    assert seen == ([A] if sought else [A, B])
 
 
 async def test_what_is_held_is_not_taken_and_a_release_wakes_the_reader(consumer: Any):
