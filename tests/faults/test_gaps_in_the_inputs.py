@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_FACT = b"{oops"
+SEGMENT_MS = 100
+"""A record that comes so long after the first of a segment begins another one."""
 Piles = dict[tuple[str, int], list[Event]]
 
 
@@ -100,6 +102,7 @@ async def test_compacted_inputs_have_gaps_which_are_passed(kafka: str, tmp_path:
     async with Shop(kafka, tmp_path, customers=400, rate=80) as shop:
         whole = len(shop.deeds)
         await asyncio.to_thread(compact, shop, on=True)
+        await asyncio.sleep(2 * SEGMENT_MS / 1000)
         await shop.append(quiet_events(shop))  # the segment of the history is rolled by these
 
         async def compacted() -> bool:
@@ -125,9 +128,9 @@ def compact(shop: Shop, *, on: bool) -> None:
     """Have the inputs compacted as soon as anything can be, or as little as ever again."""
     wanted = {
         "cleanup.policy": "compact" if on else "delete",
-        "segment.ms": "100" if on else "604800000",
+        "segment.ms": str(SEGMENT_MS) if on else "604800000",
         "min.cleanable.dirty.ratio": "0.0",
-        "max.compaction.lag.ms": "100" if on else "604800000",
+        "max.compaction.lag.ms": str(SEGMENT_MS) if on else "604800000",
     }
     with shop.admin() as admin:
         admin.alter_configs([ConfigResource("TOPIC", name, wanted) for name in INPUTS])
