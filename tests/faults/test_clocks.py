@@ -17,6 +17,7 @@ from streams.partitioner import partitions_of
 from tests.faults.figures import note
 from tests.faults.shop import Shop
 from tests.oracle_book import DAY_MS, ORDER, Fact
+from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
     import subprocess
@@ -64,15 +65,13 @@ async def test_wall_clocks_that_jump_by_an_hour_make_nothing_happen_early_or_twi
         async with shop.selling():
             for _ in range(rounds):
                 for seconds in (HOUR_S, -HOUR_S, 0, HOUR_S):
-                    offset.write_text(str(seconds))
-                    jumping.send_signal(signal.SIGUSR1)
+                    await jump(jumping, offset, seconds)
                     await asyncio.sleep(hold_s)
                 jumping.kill()  # with a clock that is wrong: the others take over from it
                 offset.write_text(str(-HOUR_S))
                 jumping = start(shop, offset, "a")  # and it starts with one that is wrong
                 await asyncio.sleep(hold_s)
-                offset.write_text("0")
-                jumping.send_signal(signal.SIGUSR1)
+                await jump(jumping, offset, 0)
                 recovery_s = max(recovery_s, await shop.recovered())
         await shop.fired(max(shop.trade.dues.values()) + 1, 90 * rounds)
         outcome = await shop.assert_exact()
@@ -81,6 +80,14 @@ async def test_wall_clocks_that_jump_by_an_hour_make_nothing_happen_early_or_twi
         "wall clocks jump by an hour", tried=5 * rounds, recovery_s=recovery_s,
         changes=outcome.changes, by_clock=outcome.by_clock,
     )  # fmt: skip
+
+
+async def jump(worker: subprocess.Popen[bytes], offset: Path, seconds: int) -> None:
+    """Have a worker's wall clock jump, and see to it that it did."""
+    seen = offset.with_suffix(".seen")
+    await asyncio.to_thread(offset.write_text, str(seconds))
+    worker.send_signal(signal.SIGRTMIN)
+    await eventually(lambda: seen.read_text() == str(seconds), 10, 0.05)
 
 
 @pytest.mark.timeout(600)
