@@ -83,6 +83,7 @@ def _orders(who: NDArray[np.int64], keys: list[bytes], ordered: NDArray[np.int64
         who + 1,
         np.zeros(size, np.bool_),
         [None] * size,
+        np.zeros(size, np.int64),
     )
 
 

@@ -86,8 +86,7 @@ def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
                 break
             r = cut.run
             total += len(r)
-            columns = (r.ts, r.kind, r.amount, r.order, r.event, r.qualifies, r.event_ids)
-            _apply(engine, EventBatch(r.customers, *columns), meter)
+            _apply(engine, r.batch(), meter)
     return _report(engine, meter, total)
 
 

@@ -7,6 +7,7 @@ floating point anywhere, and must not know where an amount came from.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -160,6 +161,25 @@ class Currencies:
                 if minor < _TOO_LARGE:
                     return minor
         return _convert(_written(amount), *self._factors[currency])
+
+    def minor_per_major(self, currency: str) -> Decimal:
+        """Return how many minor units of the base a major unit of a currency is worth, exactly.
+
+        Raises
+        ------
+        Rejected
+            ``unknown_currency`` for a currency without a rate.
+
+        Examples
+        --------
+        >>> Currencies("GBP", {"EUR": "0.86"}).minor_per_major("EUR")
+        Decimal('86')
+        """
+        found = self._factors.get(currency)
+        if found is None:
+            raise _unknown(currency, "one of " + ", ".join(sorted(self.known)))
+        factor, places = found
+        return Decimal(factor).scaleb(places)
 
 
 def _read_rate(base: str, code: str, rate: str) -> tuple[int, int]:

@@ -34,6 +34,8 @@ class EventBatch(NamedTuple):
         bool, engagements: the kind counts for the lifecycle.
     event_ids
         The event ids in words, for the changes they make; None where there is none.
+    profit
+        int64, minor units: an order's profit, where a system asks for it; else 0.
     """
 
     customers: Sequence[bytes]
@@ -44,6 +46,7 @@ class EventBatch(NamedTuple):
     event: NDArray[np.int64]
     qualifies: NDArray[np.bool_]
     event_ids: Sequence[str | None]
+    profit: NDArray[np.int64]
 
     def __len__(self) -> int:
         """Return the number of facts."""
@@ -60,8 +63,9 @@ class EventBatch(NamedTuple):
         event: Sequence[int],
         qualifies: Sequence[bool],
         event_ids: Sequence[str | None],
+        profit: Sequence[int] | None = None,
     ) -> EventBatch:
-        """Build a batch from plain sequences.
+        """Build a batch from plain sequences; without profit none is made.
 
         Examples
         --------
@@ -78,4 +82,5 @@ class EventBatch(NamedTuple):
             np.asarray(event, np.int64),
             np.asarray(qualifies, np.bool_),
             event_ids,
+            np.zeros(len(ts), np.int64) if profit is None else np.asarray(profit, np.int64),
         )

@@ -20,10 +20,9 @@ from schemas.errors import RulesChanged
 from segmenters import calendar
 from segmenters.engine import Engine
 from segmenters.instants import FAR
-from segmenters.kernel_source import KEPT_DAYS
-from segmenters.layout import compose
+from segmenters.layout import DAY_GAPS, GAPS, compose
 from segmenters.measures import gaps
-from segmenters.measures.tiles import END, take_tile
+from segmenters.measures.tiles import END
 from segmenters.telling import FORGOTTEN
 from segmenters.terms import altered, stamp_of
 
@@ -52,9 +51,9 @@ def kept_days(rules: Rules) -> int:
     --------
     >>> from segmenters.rules import loads
     >>> kept_days(loads("[systems.lifecycle]")), kept_days(loads("[systems.rfm]"))
-    (402, 767)
+    (730, 767)
     """
-    return max(compose(rules.systems).windows, default=0) + KEPT_DAYS
+    return compose(rules.systems).kept_days
 
 
 def check(before: Rules, now: Rules, kept: int) -> None:
@@ -245,7 +244,9 @@ class Changeover:
             k = self._own.get(before.key)
             if k is not None:
                 told[:, k], former[k] = _rename(engine.ledger, rows, before, systems[k])
-        if "gaps" in engine.layout.measures and "gaps" not in old.layout.measures:
+        if DAY_GAPS in engine.layout.measures and DAY_GAPS not in old.layout.measures:
+            engine.begin_pace(rows, self._clock)
+        if GAPS in engine.layout.measures and GAPS not in old.layout.measures:
             moved = engine.ledger.rows[rows]
             gaps.begin_with_listed(moved)
             engine.ledger.rows[rows] = moved
@@ -270,36 +271,53 @@ def move(old: Ledger, new: Ledger) -> Rows:
         if was and now and was[name][0] == now[name][0]:
             new.rows[name][rows] = old.rows[name][:count]
     new.fit_tiles(int(old.free[1]))
-    _move_tiles(old.pool, old.rows["head"][:count].copy(), new.pool, new.free, heads)
+    copies = np.empty((2, int(old.free[1])), np.int64)
+    links = new.pool["next"]
+    firsts = old.rows["head"][:count].copy()
+    source, target = copies[:, : _chain(old.pool["next"], firsts, links, new.free, heads, copies)]
+    known = old.layout.tile.names or ()
+    for name in new.layout.tile.names or ():
+        if name != "next":
+            new.pool[name][target] = old.pool[name][source] if name in known else 0
     new.rows["head"][rows] = heads
     return rows
 
 
 @numba.njit(cache=True)
-def _move_tiles(old, firsts, pool, free, heads):  # type: ignore[no-untyped-def]
-    """Copy chains of tiles to another pool in place of those that begin at ``heads``."""
+def _chain(old, firsts, links, free, heads, copies):  # type: ignore[no-untyped-def]
+    """Lay chains in another pool in place of those that begin at ``heads``.
+
+    Returns how many tiles are to be copied: ``copies`` has from where and to where.
+    """
+    n = 0
     for k in range(len(firsts)):
         j = heads[k]
         while j != END:
-            following = pool[j].next
-            pool[j].next = free[0]
+            following = links[j]
+            links[j] = free[0]
             free[0] = j
             j = following
         heads[k] = END
         last = END
         j = firsts[k]
         while j != END:
-            new = take_tile(free, pool)
-            pool[new].day = old[j].day
-            pool[new].orders = old[j].orders
-            pool[new].spend = old[j].spend
-            pool[new].next = END
+            new = free[0]
+            if new != END:
+                free[0] = links[new]
+            else:
+                new = free[1]
+                free[1] += 1
+            links[new] = END
+            copies[0, n] = j
+            copies[1, n] = new
+            n += 1
             if last == END:
                 heads[k] = new
             else:
-                pool[last].next = new
+                links[last] = new
             last = new
-            j = old[j].next
+            j = old[j]
+    return n
 
 
 def _rename(

@@ -23,11 +23,10 @@ from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR, NEVER
 from segmenters.kernel_source import feature_names
 from segmenters.layout import compose
+from segmenters.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from segmenters.system import System
 
 SAMPLES: Final = 2_000
 PATIENCE: Final = 16
@@ -57,7 +56,9 @@ def parameters_are_documented_and_frozen(system: System) -> None:
     """Hold that every parameter stands in the class's docstring and that none can be changed."""
     kind = type(system)
     text = kind.__doc__ or ""
-    missing = [field.name for field in msgspec.structs.fields(kind) if field.name not in text]
+    shared = {field.name for field in msgspec.structs.fields(System)}
+    own = [field.name for field in msgspec.structs.fields(kind) if field.name not in shared]
+    missing = [name for name in own if name not in text]
     assert not missing, f"{system.key}: expected the docstring to explain {', '.join(missing)}"
     config = kind.__struct_config__
     assert config.frozen, f"{system.key}: expected frozen=True"
@@ -151,20 +152,29 @@ def _drawn(system: System) -> Iterator[tuple[Any, int]]:
 def _needed(system: System) -> list[System]:
     from segmenters.systems import SYSTEMS  # noqa: PLC0415 - systems' own examples import this file
 
-    return [SYSTEMS[key]() for key in system.needs]
+    lent = [key for key, _ in system.borrows]
+    return [SYSTEMS[key]() for key in {*system.needs, *lent}]
 
 
 def _value(name: str, system: System, draw: random.Random) -> int:
     if name == system.key:
         return draw.randrange(-1, len(system.segments))
-    if name == "n":
-        return draw.choice((0, 1, 2, draw.randrange(50)))
     if name.startswith("F"):
         return draw.randrange(20)
-    if name.startswith("M"):
+    if name.startswith(("M", "P")) or name in dict(system.aliases):
         return draw.choice((0, draw.randrange(-100_000, 2_000_000)))
     if name.endswith("_after"):
         return draw.randrange(1, 400) * MS_PER_DAY
+    special = {
+        "n": (0, 1, 2, draw.randrange(50)),
+        "gap": (-1, draw.randrange(400)),
+    }
+    return draw.choice(special[name]) if name in special else _instant(name, draw)
+
+
+def _instant(name: str, draw: random.Random) -> int:
+    if name.startswith("fade_") or name.endswith("_silence_at"):  # ahead as well as past
+        return draw.choice((FAR, _NOW + draw.randrange(-400, 400) * MS_PER_DAY))
     age = draw.choice((0, 1, MS_PER_DAY, draw.randrange(400) * MS_PER_DAY, draw.randrange(10**11)))
     return NEVER if draw.random() < 0.05 else _NOW - age
 

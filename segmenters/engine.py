@@ -80,13 +80,15 @@ class Engine:
         self._module: Any = self.kernel.module
         self._starts = calendar.midnights(rules.timezone)
         compiled = [system.compiled(rules.currencies) for system in rules.systems]
-        self._parameters = self._module.Parameters(*compiled)
+        damping = [system.damping.compiled() for system in rules.systems if system.damping]
+        self._parameters = self._module.Parameters(*compiled, *damping)
         out = np.dtype(out_dtype_fields(rules.systems, self.layout), align=True)
         self.no_records = np.zeros(0, out)
         self._out: Any = np.zeros(_OUT_ROWS, out).view(np.recarray)
         self._scratch = (
             np.zeros(1, self.layout.row).view(np.recarray),
             np.zeros(len(rules.systems), out).view(np.recarray),
+            np.zeros(len(rules.systems), np.int64),
         )
         self._stamp = 0
         self._compiled = compiled
@@ -131,9 +133,9 @@ class Engine:
         while count[_NEXT] < size:
             self._module.apply(
                 ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts,
-                self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.order,
-                batch.event, batch.qualifies, clock, self.rules.max_lateness_ms, self._stamp,
-                self._scratch, self._out, dirty, refused, count,
+                self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.profit,
+                batch.order, batch.event, batch.qualifies, clock, self.rules.max_lateness_ms,
+                self._stamp, self._scratch, self._out, dirty, refused, count, outcome.suppressed,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         outcome.duplicates, outcome.late = int(count[_DUPLICATE]), int(count[_LATE])
@@ -166,7 +168,7 @@ class Engine:
         if outcome.more:
             who = who[np.argpartition(dues[who], limit - 1)[:limit]]
         who = who[np.argsort(dues[who], kind="stable")]
-        parts, dirty = self._fire(who, clock, inclusive)
+        parts, dirty = self._fire(who, clock, inclusive, outcome)
         self._finish(outcome, parts, dirty)
         if not outcome.more:
             self.clock = clock
@@ -179,11 +181,13 @@ class Engine:
         Their profiles are not looked after: they are about to be moved under other rules.
         """
         outcome = Outcome(self, None)
-        parts, outcome.dirty = self._fire(rows, clock, False)
+        parts, outcome.dirty = self._fire(rows, clock, False, outcome)
         outcome.records = _joined(parts, self.no_records)
         return outcome
 
-    def _fire(self, who: Rows, clock: Instant, inclusive: bool) -> tuple[list[NDArray[Any]], Rows]:
+    def _fire(
+        self, who: Rows, clock: Instant, inclusive: bool, outcome: Outcome
+    ) -> tuple[list[NDArray[Any]], Rows]:
         """Fire deadlines of customers; return the change records and the rows written."""
         ledger = self.ledger
         count = np.zeros(6, np.int64)
@@ -194,6 +198,7 @@ class Engine:
             self._module.tick(
                 ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts,
                 self._parameters, who, clock, inclusive, self._stamp, self._out, dirty, count,
+                outcome.suppressed,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         return parts, dirty[: count[_DIRTY]]
@@ -229,12 +234,17 @@ class Engine:
         while count[_NEXT] < len(rows):
             self._module.change_over(
                 ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters, rows, told,
-                altered, clock, self._out, count,
+                altered, clock, self._out, count, outcome.suppressed,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         self.clock = max(self.clock, clock)
         self._finish(outcome, parts, rows, all_shown=True)
         return outcome
+
+    def begin_pace(self, rows: Rows, clock: Instant) -> None:
+        """Fix the usual gap of customers moved here from rules that did not ask for it."""
+        ledger = self.ledger
+        self._module.begin_pace(ledger.rows, ledger.pool, self._starts, rows, clock)
 
     def _finish(
         self, outcome: Outcome, parts: list[NDArray[Any]], dirty: Rows, all_shown: bool = False

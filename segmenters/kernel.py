@@ -26,10 +26,13 @@ import numpy as np
 
 import segmenters.calendar
 import segmenters.changelog
+import segmenters.damping
 import segmenters.facts
 import segmenters.instants
+import segmenters.measures.day_gaps
 import segmenters.measures.gaps
 import segmenters.measures.orders
+import segmenters.measures.profits
 import segmenters.measures.tiles
 from segmenters import kernel_source
 from segmenters.system import System, hooks
@@ -43,10 +46,13 @@ if TYPE_CHECKING:
 SHARED: Final = (
     segmenters.calendar,
     segmenters.changelog,
+    segmenters.damping,
     segmenters.facts,
     segmenters.instants,
+    segmenters.measures.day_gaps,
     segmenters.measures.gaps,
     segmenters.measures.orders,
+    segmenters.measures.profits,
     segmenters.measures.tiles,
     kernel_source,
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from segmenters.layout import DAY_GAPS, ENGAGED, GAPS, PROFIT
 from segmenters.system import System, hooks
 
 if TYPE_CHECKING:
@@ -28,61 +29,100 @@ def write(systems: Sequence[System], layout: Layout) -> str:
     """Return the source of the kernel for these systems, in evaluation order."""
     return template().format(
         features=" ".join(feature_names(systems, layout)),
-        parameters=" ".join(system.key for system in systems),
-        keep=max(layout.windows, default=0) + KEPT_DAYS,
+        parameters=" ".join(parameter_names(systems)),
+        keep=layout.kept_days,
+        engaged_keep=layout.engaged_days,
+        tile_words=layout.tile_words,
         sums=_lines(_sums(layout), 4),
         widest=max(layout.windows, default=0),
         adding=_lines(_adding(layout), 12),
         leaving=_lines(_leaving(layout), 4),
+        surveying=_lines(_surveying(systems), 4),
         looked=_lines(_looked(systems, layout), 8),
+        looked_again=_lines(_looked_again(systems, layout), 8),
         copied=_lines([f"o.{name} = f.{name}" for name in feature_names(systems, layout)], 4),
         judging=_lines(_judging(systems), 4),
+        standing=_lines([f"o.now_{s.key} = row.{s.key}" for s in systems], 4),
         deadlines=_lines(_deadlines(systems), 4),
         renewing=_lines(_renewing(systems), 4),
         rejudging=_lines(_rejudging(systems), 4),
         told=" ".join(f"told[k, {place}]," for place in range(len(systems))),
-        gaps_order=_lines(["remember_instant(row, ts)"] if "gaps" in layout.measures else [], 8),
-        gaps_void=_lines(["forget_instant(row, order_ts)"] if "gaps" in layout.measures else [], 4),
+        briefing=_lines(_briefing(systems), 4),
         following="\n\n\n".join(_lines(_following(system), 0) for system in systems),
         followed=_lines([f"follow_{s.key}(row, parameters.{s.key}, deed)" for s in systems], 4),
         followed_late=_lines(_followed_late(systems), 4),
         systems=len(systems),
         before=", ".join(f"row.{s.key}" for s in systems) + ",",
-        fresh=_lines([f"row.{s.key} = UNTOLD" for s in systems], 4),
+        fresh=_lines(_fresh(systems, layout), 4),
+        **_measuring(layout),
     )
-
-
-KEPT_DAYS = 402
-"""Days kept behind the widest window: a late fact (400 days at most) may be judged there."""
 
 
 def feature_names(systems: Sequence[System], layout: Layout) -> list[str]:
     """Return the names of the features, in their order in the tuple and the change record."""
-    names = ["n", "p0", "p", "e"]
+    return list(_features(systems, layout))
+
+
+def parameter_names(systems: Sequence[System]) -> list[str]:
+    """Return the names of what the kernel is given: parameters of each system, then damping."""
+    return [s.key for s in systems] + [f"{s.key}_damping" for s in _damped(systems)]
+
+
+def _damped(systems: Sequence[System]) -> list[System]:
+    return [system for system in systems if system.damping is not None]
+
+
+def _features(systems: Sequence[System], layout: Layout) -> dict[str, tuple[str, bool]]:
+    """Return by feature how it is computed, and whether a judgement may change it.
+
+    What days add up to stays while a customer is judged; what stands in the row may not.
+    """
+    found = {
+        "n": ("row.n", False),
+        "p0": ("first_order(row)", False),
+        "p": ("last_order(row)", False),
+        "e": ("row.e", False),
+    }
     for window in layout.windows:
-        names += [f"F{window}", f"M{window}"]
-    names += [system.key for system in systems]
+        found |= {f"{figure.upper()}{window}": (f"{figure}{window}", False) for figure in "fm"}
+        if PROFIT in layout.measures:
+            found[f"P{window}"] = (f"p{window}", False)
+    found |= {system.key: (f"row.{system.key}", True) for system in systems}
     for system in systems:
-        names += system.features
-    return names
+        found |= {name: (f"row.{name}", True) for name in system.features}
+        found |= {name: (figure.lower(), False) for name, figure in system.aliases}
+        found |= {name: (name, False) for name in system.surveyed}
+        for key, name in system.borrows:
+            found[f"{key}_{name}"] = (f"{key}_{name}(row, parameters.{key})", True)
+    return found
 
 
 def _lines(lines: Sequence[str], indent: int) -> str:
     return ("\n" + " " * indent).join(lines) if lines else "pass"
 
 
+def _figures(layout: Layout) -> tuple[tuple[str, str], ...]:
+    """Return by letter which field of a tile a window adds up."""
+    profit = (("p", "profit"),) if PROFIT in layout.measures else ()
+    return (("f", "orders"), ("m", "spend"), *profit)
+
+
 def _sums(layout: Layout) -> list[str]:
-    return [f"f{w} = m{w} = 0; oldest{w} = NO_DAY" for w in layout.windows]
+    names = [name for name, _ in _figures(layout)]
+    return [
+        " = ".join(f"{name}{w}" for name in names) + f" = 0; oldest{w} = NO_DAY"
+        for w in layout.windows
+    ]
 
 
 def _adding(layout: Layout) -> list[str]:
     widest = max(layout.windows, default=0)
     lines = []
     for window in layout.windows:
-        body = [
-            f"f{window} += tile.orders",
-            f"m{window} += tile.spend",
-            f"oldest{window} = tile.day",
+        body = [f"{name}{window} += tile.{field}" for name, field in _figures(layout)]
+        body += [
+            "if tile.orders != 0 or tile.spend != 0:",
+            f"    oldest{window} = tile.day",
         ]
         if window == widest:
             lines += body
@@ -101,14 +141,50 @@ def _leaving(layout: Layout) -> list[str]:
     return lines
 
 
+def _surveying(systems: Sequence[System]) -> list[str]:
+    return [
+        f"{', '.join(s.surveyed)}, = {s.key}_survey(row, pool, today, starts, parameters.{s.key})"
+        for s in systems
+        if s.surveyed
+    ]
+
+
 def _looked(systems: Sequence[System], layout: Layout) -> list[str]:
-    values = ["row.n", "first_order(row)", "last_order(row)", "row.e"]
-    for window in layout.windows:
-        values += [f"f{window}", f"m{window}"]
-    values += [f"row.{system.key}" for system in systems]
-    for system in systems:
-        values += [f"row.{name}" for name in system.features]
-    return [f"np.int64({value})," for value in values]
+    return [f"np.int64({value})," for value, _ in _features(systems, layout).values()]
+
+
+def _looked_again(systems: Sequence[System], layout: Layout) -> list[str]:
+    return [
+        f"np.int64({value})," if moves else f"f.{name},"
+        for name, (value, moves) in _features(systems, layout).items()
+    ]
+
+
+def _measuring(layout: Layout) -> dict[str, str]:
+    """Return the lines that keep the measures which not all rules have."""
+    gaps, profit = GAPS in layout.measures, PROFIT in layout.measures
+    engaged, day_gaps = ENGAGED in layout.measures, DAY_GAPS in layout.measures
+    order = ["pool[k].profit += profit", "remember_profit(row, number, profit)"] if profit else []
+    void = ["gained = take_profit(row, number, taken, full)", "pool[j].profit -= gained"]
+    engage = [
+        "k = tile_of(row, pool, free, local_day(ts, starts), KEEP, ENGAGED_KEEP)",
+        "pool[k].engaged += 1",
+    ]
+    tile_out, tile_in = [], []
+    for w, name in enumerate([ENGAGED] * engaged + [PROFIT] * profit, 2):
+        tile_out.append(f"words[w + {w}] = tile.{name}")
+        tile_in.append(f"pool[new].{name} = words[w + {w}]")
+    return {
+        "gaps_order": _lines(["remember_instant(row, ts)"] if gaps else [], 8),
+        "gaps_void": _lines(["forget_instant(row, order_ts)"] if gaps else [], 4),
+        "profit_order": _lines(order, 8),
+        "profit_void": _lines(void if profit else [], 4),
+        "profit_unlinked": _lines(["pool[k].profit -= amount"] if profit else [], 12),
+        "engage": _lines(engage if engaged else [], 12),
+        "pacing": _lines(["row.gap = usual_gap(row, pool, today)"] if day_gaps else [], 4),
+        "tile_out": _lines(tile_out, 8),
+        "tile_in": _lines(tile_in, 8),
+    }
 
 
 def _judging(systems: Sequence[System]) -> list[str]:
@@ -119,9 +195,13 @@ def _renewing(systems: Sequence[System]) -> list[str]:
     lines = []
     for k, system in enumerate(systems):
         key = system.key
-        renewed = f"{key}_renew(row, parameters.{key}, t)"
-        forgotten = f"row.{key} = UNTOLD"
-        lines += [f"if altered[{k}]:", f"    {renewed if 'renew' in hooks(system) else forgotten}"]
+        if "renew" in hooks(system):
+            body = [*_briefing_one(systems, k), f"{key}_renew(row, parameters.{key}, t)"]
+        else:
+            body = [f"row.{key} = UNTOLD"]
+        if system.damping is not None:
+            body += [f"row.{key}_left[:] = NEVER"]
+        lines += [f"if altered[{k}]:", *("    " + line for line in body)]
     return lines
 
 
@@ -132,14 +212,30 @@ def _rejudging(systems: Sequence[System]) -> list[str]:
     return lines
 
 
+def _classifying(systems: Sequence[System], k: int) -> list[str]:
+    """Find what a system says now, and hold it back where damping wants that."""
+    system = systems[k]
+    key = system.key
+    lines = [f"base = row.{key}", f"code = {key}_classify(f, parameters.{key}, t)"]
+    if system.damping is not None:
+        lines += [
+            "wanted = FREE",
+            f"if base != UNTOLD and code != before[{k}]:",
+            f"    since, left = row.{key}_since, row.{key}_left[code]",
+            f"    if t < released_at(parameters.{key}_damping, since, left):",
+            "        wanted = code",
+            "        code = base",
+            f"if wanted != FREE and wanted != row.{key}_wanted:",
+            f"    tally[{k}] += 1",
+            f"row.{key}_wanted = wanted",
+        ]
+    return [*lines, f"row.{key} = code"]
+
+
 def _judging_one(systems: Sequence[System], k: int) -> list[str]:
     system = systems[k]
     key = system.key
-    lines = [
-        f"base = row.{key}",
-        f"code = {key}_classify(f, parameters.{key}, t)",
-        f"row.{key} = code",
-    ]
+    lines = _classifying(systems, k)
     if "entered" in hooks(system):
         lines += [
             f"if code != base or code != before[{k}]:",
@@ -155,18 +251,55 @@ def _judging_one(systems: Sequence[System], k: int) -> list[str]:
         f"        row.{key}_sequence, row.{key}_from, row.{key}_since, row.{key}_clocked, f,",
         "    )",
         "    m += 1",
+    ]
+    if system.damping is not None:
+        lines += [
+            f"    if 0 <= before[{k}] < {len(system.segments)}:",
+            f"        row.{key}_left[before[{k}]] = t",
+        ]
+    lines += [
         f"    row.{key}_since = t",
         f"    row.{key}_sequence = row.sequence",
         f"    row.{key}_from = before[{k}]",
         f"    row.{key}_clocked = cause == CLOCK",
     ]
     if any(key in later.needs for later in systems[k + 1 :]):
-        lines.append("f, leave = look(row, t, pool, starts)")
+        lines.append("f = look_again(row, f, parameters)")
     return lines
 
 
 def _deadlines(systems: Sequence[System]) -> list[str]:
-    return [f"due = min(due, {s.key}_deadline(f, parameters.{s.key}, t))" for s in systems]
+    lines = [f"due = min(due, {s.key}_deadline(f, parameters.{s.key}, t))" for s in systems]
+    for system in _damped(systems):
+        key = system.key
+        lines += [
+            f"if row.{key}_wanted != FREE:",
+            f"    release = released_at(parameters.{key}_damping, row.{key}_since,",
+            f"                          row.{key}_left[row.{key}_wanted])",
+            "    if release > t:",
+            "        due = min(due, release)",
+        ]
+    return lines
+
+
+def _briefing(systems: Sequence[System]) -> list[str]:
+    """Judge what systems with a ``briefed`` need, so that their hooks know it with the fact."""
+    return [line for k in range(len(systems)) for line in _briefing_one(systems, k)]
+
+
+def _briefing_one(systems: Sequence[System], k: int) -> list[str]:
+    system = systems[k]
+    if "briefed" not in hooks(system) or not system.needs:
+        return []
+    lines = ["f, leave = look(row, t, pool, starts, parameters)"]
+    for place, needed in enumerate(systems):
+        if needed.key in system.needs:
+            lines += _classifying(systems, place)
+    return [
+        *lines,
+        "f = look_again(row, f, parameters)",
+        f"{system.key}_briefed(row, f, parameters.{system.key})",
+    ]
 
 
 def _following(system: System) -> list[str]:
@@ -205,8 +338,18 @@ def _followed_late(systems: Sequence[System]) -> list[str]:
     return lines
 
 
+def _fresh(systems: Sequence[System], layout: Layout) -> list[str]:
+    lines = [f"row.{s.key} = UNTOLD" for s in systems]
+    for system in _damped(systems):
+        lines += [f"row.{system.key}_left[:] = NEVER", f"row.{system.key}_wanted = FREE"]
+    return lines + (["row.gap = UNKNOWN"] if DAY_GAPS in layout.measures else [])
+
+
 def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[Any, ...]]:
-    """Return the fields of a change record: what happened, what it replaces, and the features."""
+    """Return the fields of a change record.
+
+    What happened, what it replaces, the features, and each system's segment after the judgement.
+    """
     head: list[tuple[Any, ...]] = [
         ("at", "i8"),
         ("previous_at", "i8"),
@@ -221,4 +364,5 @@ def out_dtype_fields(systems: Sequence[System], layout: Layout) -> list[tuple[An
         ("previous_clocked", "i2"),
         ("cause", "i2"),
     ]
-    return head + [(f"{name}", "i8") for name in feature_names(systems, layout)]
+    features = [(name, "i8") for name in feature_names(systems, layout)]
+    return head + features + [(f"now_{system.key}", "i1") for system in systems]

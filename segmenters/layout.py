@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from schemas.errors import RulesError
-from segmenters.measures import gaps, orders, tiles
+from segmenters.measures import day_gaps, gaps, orders, profits, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,27 +27,53 @@ CORE: Final = (
     ("until", "i8"),
     ("seen", "i8", (EVENT_IDS,)),
     ("sequence", "i4"),
-    ("seen_next", "i2"),
-    ("judged", "i2"),
+    ("seen_next", "i1"),
+    ("judged", "i1"),
 )
 """What every row has.
 
 ``version`` grows with every write. ``settled``: the instant below which a fact is late. ``looked``:
 the instant of the last judgement that wrote the row, later where a fact was late. ``e``: the last
 qualifying engagement. ``until``: the ``valid_until`` told. ``seen``: the last event ids.
+
+Per system it has the segment's code (-1: untold), the one it came from, since when, by which
+sequence and whether time alone did it; under damping, when each segment was last left, and the one
+that is held back.
 """
 
-MEASURES: Final = {"gaps": gaps.FIELDS}
-TILE_WIRE: Final = np.dtype([("spend", "i8"), ("day", "i4"), ("orders", "i4")])
+ENGAGED: Final = "engaged"
+PROFIT: Final = "profit"
+DAY_GAPS: Final = "day_gaps"
+GAPS: Final = "gaps"
+KEPT_DAYS: Final = 402
+"""Days kept behind the widest window: a late fact (400 days at most) may be judged there."""
+MEASURES: Final[dict[str, tuple[Any, ...]]] = {
+    GAPS: gaps.FIELDS,
+    DAY_GAPS: day_gaps.FIELDS,
+    PROFIT: profits.FIELDS,
+    ENGAGED: (),  # on the tiles alone
+}
 
 
 class Layout(NamedTuple):
-    """The row's dtype, the measures it holds and the digest of both with the systems' segments."""
+    """The dtypes of row and tile, the measures in them, the digest of all with the segments."""
 
     row: np.dtype[Any]
+    tile: np.dtype[Any]
     measures: tuple[str, ...]
     windows: tuple[int, ...]
+    engaged_days: int
     digest: int
+
+    @property
+    def kept_days(self) -> int:
+        """For how many days back purchases are kept."""
+        return max(max(self.windows, default=0) + KEPT_DAYS, day_gaps.REACH)
+
+    @property
+    def tile_words(self) -> int:
+        """Number of 64-bit words of a tile in a changelog value."""
+        return 2 + (ENGAGED in self.measures) + (PROFIT in self.measures)
 
 
 def compose(systems: Sequence[System]) -> Layout:
@@ -74,11 +100,16 @@ def compose(systems: Sequence[System]) -> Layout:
         fields += (
             (f"{system.key}_since", "i8"),
             (f"{system.key}_sequence", "i4"),
-            (system.key, "i2"),
-            (f"{system.key}_from", "i2"),
+            (system.key, "i1"),
+            (f"{system.key}_from", "i1"),
             (f"{system.key}_clocked", "i1"),
         )
         fields += system.state
+        if system.damping is not None:
+            fields += (
+                (f"{system.key}_left", "i8", (len(system.segments),)),
+                (f"{system.key}_wanted", "i1"),
+            )
     names = [field[0] for field in fields]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:
@@ -87,6 +118,8 @@ def compose(systems: Sequence[System]) -> Layout:
     fields.sort(key=lambda field: -np.dtype(field[1]).itemsize)
     row = np.dtype(fields, align=True)
     told = [(system.key, system.segments) for system in systems]
-    text = f"1 {row.descr} {TILE_WIRE.descr} {told}"
+    tile = tiles.tile_dtype(PROFIT in measures)
+    text = f"2 {row.descr} {tile.descr} {measures} {told}"
     digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
-    return Layout(row, measures, windows, digest)
+    engaged = max((system.engaged_days for system in systems), default=0)
+    return Layout(row, tile, measures, windows, engaged, digest)

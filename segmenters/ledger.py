@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ChangelogCorrupt, LayoutChanged
-from segmenters.changelog import HEAD_BYTES, TILE_BYTES
+from segmenters.changelog import HEAD_BYTES
 from segmenters.instants import FAR
-from segmenters.layout import TILE_WIRE, Layout
-from segmenters.measures.tiles import END, TILE
+from segmenters.measures.tiles import BLANK, END
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from segmenters.kernel import Kernel
+    from segmenters.layout import Layout
 
 FIRST_CAPACITY: Final = 1024
 EARLY_MS: Final = 60_000
@@ -50,8 +50,8 @@ class Ledger:
         self.dues = np.zeros(0, np.int64)
         self.refresh = np.zeros(0, np.int64)
         self.stamps = np.zeros(0, np.int64)
-        self.pool: Any = np.zeros(0, TILE).view(np.recarray)
-        self.free = np.array([END, 0], np.int64)
+        self.pool: Any = np.zeros(0, layout.tile).view(np.recarray)
+        self.free = np.array([END, BLANK + 1], np.int64)
         self._fit_rows(FIRST_CAPACITY)
         self.fit_tiles(FIRST_CAPACITY)
 
@@ -63,7 +63,7 @@ class Ledger:
     def nbytes(self) -> int:
         """Bytes of the arrays in use, without the key index."""
         rows = len(self.keys) * (int(self.rows.itemsize) + 24)
-        return rows + int(self.free[1]) * TILE.itemsize
+        return rows + int(self.free[1]) * self.layout.tile.itemsize
 
     def rows_of(self, customers: Sequence[bytes]) -> Rows:
         """Return the rows of customers, opening those not seen yet."""
@@ -109,7 +109,7 @@ class Ledger:
         """Make room for ``more`` new tiles, so that the kernel never has to."""
         least = int(self.free[1]) + more
         if least > len(self.pool):
-            new = np.zeros(max(least, 2 * len(self.pool)), TILE)
+            new = np.zeros(max(least, 2 * len(self.pool)), self.layout.tile)
             new[: len(self.pool)] = self.pool
             self.pool = new.view(np.recarray)
 
@@ -117,7 +117,7 @@ class Ledger:
         """Return the changelog values of rows: stamp, checksum, row and tiles in one."""
         offsets = np.zeros(len(rows) + 1, np.int64)
         fixed = HEAD_BYTES + self.rows.itemsize
-        self.kernel.module.sizes(self.rows, rows, offsets, fixed, TILE_BYTES)
+        self.kernel.module.sizes(self.rows, rows, offsets, fixed)
         buffer = np.empty(int(offsets[-1]), np.uint8)
         self.kernel.module.pack(
             self.rows,
@@ -151,7 +151,7 @@ class Ledger:
         )
         offsets = np.zeros(len(values) + 1, np.int64)
         np.cumsum(-(-lengths // 8) * 8, out=offsets[1:])
-        self.fit_tiles(int(offsets[-1]) // TILE_WIRE.itemsize + 1)
+        self.fit_tiles(int(offsets[-1]) // (8 * self.layout.tile_words) + 1)
         words = np.frombuffer(padded, np.int64)
         ragged = np.flatnonzero(lengths % 8)
         wrong = self.kernel.module.unpack(
@@ -165,7 +165,7 @@ class Ledger:
 
     def may_be_row(self, value: bytes) -> bool:
         """Tell whether a value is long enough for a row of whatever layout."""
-        return len(value) >= HEAD_BYTES + TILE_WIRE.itemsize
+        return len(value) >= 3 * HEAD_BYTES
 
     def explain(self, value: bytes) -> Exception:
         """Return the error that says why a changelog value is not one of this ledger's."""

@@ -38,6 +38,8 @@ class Outcome:
         (index in the batch, reason, detail) of facts that were not applied.
     duplicates, late
         Facts ignored because their id was seen, and facts applied late.
+    suppressed
+        Per system, flips that damping has begun to hold back.
     more
         True when a tick stopped at its limit: call again.
     """
@@ -52,6 +54,7 @@ class Outcome:
         "profile_rows",
         "records",
         "rejected",
+        "suppressed",
         "teller",
     )
 
@@ -65,6 +68,7 @@ class Outcome:
         self.rejected: list[tuple[int, Reason, str]] = []
         self.duplicates = 0
         self.late = 0
+        self.suppressed = np.zeros(len(engine.rules.systems), np.int64)
         self.more = False
 
     def build_changes(self, seen_at: Instant) -> list[tuple[bytes, Change]]:

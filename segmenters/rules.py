@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import operator
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,9 +20,10 @@ import msgspec
 from schemas.changes import Words
 from schemas.errors import RulesError
 from schemas.money import Currencies
+from schemas.profits import Profits
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.rfm_map import RfmMap, read_map, write_map
-from segmenters.systems import SYSTEMS, Rfm
+from segmenters.systems import SYSTEMS, Rfm, ValueTier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,11 @@ PLAYS: Final = {
     "lifecycle:new": Words("引导和支持", "Guide and support"),
     "lifecycle:prospect": Words("精准营销、定向推送", "Targeted push"),
     "lifecycle:reactivated": Words("停止唤醒,感谢回归", "Stop waking, thank"),
+    "churn_risk:high": Words("优惠套餐或个性化关怀", "Offer package or personal care"),
+    "churn_risk:medium": Words("个性化关怀", "Personal care"),
+    "value_tier:high": Words("VIP服务、专属折扣", "VIP service, exclusive discount"),
+    "value_tier:mid": Words("定期促销、会员积分", "Regular promotions, points"),
+    "value_tier:low": Words("精准广告、定向推送", "Targeted ads and push"),
 }
 """The plays of the shipped systems; a rules file adds to them and replaces them."""
 
@@ -75,8 +82,11 @@ class Rules:
         The enabled systems in evaluation order: value_tier, lifecycle, then by number.
     currencies, timezone, max_lateness_ms, qualifying
         What amounts, days, late facts and engagements are judged by.
+    profits
+        Works out the profit of orders; None where no system asks for it.
     plays
-        ``system:segment`` or ``system:from>to`` -> suggested strategy.
+        ``system:segment`` or ``system:from>to`` -> suggested strategy; further conditions may
+        follow, each ``& system:segment``.
     text
         All of it in one canonical text, which `recall` reads; maps stand in it whole.
     version
@@ -93,12 +103,16 @@ class Rules:
         self, engine: EngineRules, systems: Mapping[str, System], plays: Mapping[str, Words]
     ) -> None:
         self.engine = engine
-        self.systems = tuple(sorted(systems.values(), key=_evaluated))
+        self.systems = _in_order(systems)
         self.currencies = Currencies(engine.base_currency, engine.rates)
+        value = systems.get("value_tier")
+        margins = value.costing if isinstance(value, ValueTier) else None
+        self.profits = None if margins is None else Profits(margins, self.currencies)
         self.timezone = engine.business_timezone
         self.max_lateness_ms = engine.max_lateness_days * MS_PER_DAY
         self.qualifying = frozenset(engine.qualifying_engagements)
         self.plays = dict(plays)
+        self._directions = [_direction(key, words) for key, words in self.plays.items()]
         content = {
             "engine": msgspec.to_builtins(engine),
             "systems": {system.key: msgspec.to_builtins(system) for system in self.systems},
@@ -112,13 +126,39 @@ class Rules:
         """Digest of the text."""
         return version_of(self.text)
 
-    def play(self, system: str, before: str | None, after: str) -> Words | None:
-        """Return the strategy suggested for a change, the most specific one.
+    def play(
+        self, system: str, before: str | None, after: str, standing: Mapping[str, str]
+    ) -> Words | None:
+        r"""Return the strategy suggested for a change, the most specific one.
 
-        >>> defaults().play("lifecycle", "active", "silent").en
-        'Wake the silent customer'
+        That is the one with most conditions, then one that names what the customer came from, then
+        the first in the file.
+
+        Parameters
+        ----------
+        system, before, after
+            The change.
+        standing
+            System -> segment, of the others, once the change was made.
+
+        Examples
+        --------
+        >>> plays = '"lifecycle:silent & value_tier:high" = { zh = "专属关怀", en = "Call first" }'
+        >>> rules = loads(f"[systems.lifecycle]\n[systems.value_tier]\n[plays]\n{plays}")
+        >>> for value in ("high", "low"):
+        ...     print(rules.play("lifecycle", "active", "silent", {"value_tier": value}).en)
+        Call first
+        Wake the silent customer
         """
-        return self.plays.get(f"{system}:{before}>{after}") or self.plays.get(f"{system}:{after}")
+        fitting = [
+            (len(play.given), play.before is not None, -place, play.words)
+            for place, play in enumerate(self._directions)
+            if play.system == system
+            and play.after == after
+            and play.before in (None, before)
+            and all(standing.get(key) == segment for key, segment in play.given)
+        ]
+        return max(fitting, key=operator.itemgetter(0, 1, 2))[3] if fitting else None
 
 
 def version_of(text: str) -> str:
@@ -126,8 +166,60 @@ def version_of(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _evaluated(system: System) -> tuple[int, int]:
-    return {"value_tier": 0, "lifecycle": 1}.get(system.key, 2), system.number
+def _in_order(systems: Mapping[str, System]) -> tuple[System, ...]:
+    """Return systems in evaluation order: value_tier, lifecycle, the rest by number.
+
+    One that needs others comes behind them.
+
+    Raises
+    ------
+    RulesError
+        When one that is needed is not enabled, or two need each other.
+    """
+    first = {"value_tier": 0, "lifecycle": 1}
+    waiting = sorted(systems.values(), key=lambda each: (first.get(each.key, 2), each.number))
+    ordered: list[System] = []
+    while waiting:
+        placed = {system.key for system in ordered}
+        following = next((each for each in waiting if placed.issuperset(each.needs)), None)
+        if following is None:
+            system = waiting[0]
+            missing = [key for key in system.needs if key not in systems]
+            if missing:
+                todo = f"needs {missing[0]}; add a table [systems.{missing[0]}]"
+                raise RulesError(f"systems.{system.key}", todo)
+            stuck = ", ".join(each.key for each in waiting)
+            raise RulesError(f"systems.{system.key}", f"waits for itself, by way of {stuck}")
+        waiting.remove(following)
+        ordered.append(following)
+    return tuple(ordered)
+
+
+class _Direction(NamedTuple):
+    """A play, and what it is for."""
+
+    system: str
+    before: str | None
+    after: str
+    given: tuple[tuple[str, str], ...]
+    words: Words
+
+
+def _direction(key: str, words: Words) -> _Direction:
+    """Read the key of a play.
+
+    Raises
+    ------
+    RulesError
+        When it is none.
+    """
+    change, *conditions = (part.strip() for part in key.split("&"))
+    matches = [_PLAY.fullmatch(change), *map(_PLAY.fullmatch, conditions)]
+    if not all(matches) or any(match and match[2] for match in matches[1:]):
+        wanted = "'system:segment' or 'system:from>to', and further '& system:segment'"
+        raise RulesError(f"plays.{key}", f"expected {wanted}")
+    (system, before, after), *given = (match.groups() for match in matches if match)
+    return _Direction(system, before, after, tuple((k, s) for k, _, s in given), words)
 
 
 def defaults() -> Rules:
@@ -235,15 +327,13 @@ def _system(key: str, parameters: Any) -> System:
 def _plays(table: Any, systems: Mapping[str, System]) -> dict[str, Words]:
     plays: dict[str, Words] = {}
     for key, words in table.items():
-        match = _PLAY.fullmatch(key)
-        if match is None:
-            raise RulesError(f"plays.{key}", "expected 'system:segment' or 'system:from>to'")
-        system, *segments = match.groups()
-        _only({system: 0}, tuple(SYSTEMS), f"plays.{key}: ")
-        if system in systems:
-            for segment in filter(None, segments):
+        play = _direction(key, _convert(words, Words, f"plays.{key}"))
+        named = [(play.system, play.before), (play.system, play.after), *play.given]
+        for system, segment in named:
+            _only({system: 0}, tuple(SYSTEMS), f"plays.{key}: ")
+            if system in systems and segment is not None:
                 _only({segment: 0}, systems[system].segments, f"plays.{key}: ")
-        plays[key] = _convert(words, Words, f"plays.{key}")
+        plays[key] = play.words
     return plays
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
+from segmenters.damping import Damping  # noqa: TC001 - msgspec reads the annotations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,9 +40,10 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         The segment at instant ``t``, as the index into ``segments``. ``f`` has the features: ``n``
         net orders, ``p0``/``p`` first and last order, ``e`` last qualifying engagement (instants;
         NEVER where there is none), ``F365``/``M365`` orders and spend in minor units for each
-        window of ``windows``, the system's own ``features`` and, under the key of each system, the
-        code of its segment: its own is the one before (-1 before the first judgement), those in
-        ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
+        window of ``windows`` (and ``P365``, profit, with the measure of that name), the system's
+        own ``features``, ``aliases``, ``surveyed`` and ``borrows`` and, under the key of each
+        system, the code of its segment: its own is the one before (-1 before the first judgement),
+        those in ``needs`` are of this instant. ``p`` is what ``compiled`` returned.
     ``deadline(f, p, t) -> instant``
         The first instant after ``t`` at which ``classify`` may answer differently though nothing
         happens, day windows aside (the kernel knows when a day leaves a window); FAR where there is
@@ -49,6 +52,11 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     It may further have these, compiled too, which see the customer's ``row`` and may write the row
     fields named in ``state`` and the system's own segment (``row.<key>``):
 
+    ``survey(row, pool, today, starts, p) -> tuple``
+        Figures from the day tiles that no window gives, one for each name in ``surveyed``.
+    ``briefed(row, f, p)``
+        Before a fact is followed: the systems in ``needs`` have just been judged with the fact
+        included, ``f`` has their segments.
     ``on_order(row, p, t, number)``, ``on_engagement(row, p, t, qualifies)``
         After a fact was remembered, before it is judged. Orders are numbered by arrival from 1.
     ``on_void(row, p, t, number, order_ts, moved)``
@@ -65,14 +73,29 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         customer is judged at ``clock`` after. ``undo`` sees a copy of the row, which is kept if it
         answers True; else ``on_late`` sees the row. A system without them follows late facts as
         any.
+
+    Parameters
+    ----------
+    damping
+        How long a segment holds at least, and when one that was left may be entered again.
     """
+
+    damping: Damping | None = None
 
     key: ClassVar[str]
     number: ClassVar[int]
     title: ClassVar[Label]
-    needs: ClassVar[tuple[str, ...]] = ()
+    lends: ClassVar[tuple[str, ...]] = ()
+    """Names of further functions ``(row, p) -> int`` that others may borrow as features."""
+    borrows: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """(key, function) of what needed systems lend; the feature is ``<key>_<function>``."""
     classify: ClassVar[Callable[..., int]]
     deadline: ClassVar[Callable[..., int]]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The systems that have to be enabled, and are judged first."""
+        return ()
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -95,14 +118,29 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return ()
 
     @property
+    def engaged_days(self) -> int:
+        """For how many days back ``survey`` counts engagements, where the system measures them."""
+        return 0
+
+    @property
     def state(self) -> tuple[tuple[Any, ...], ...]:
         """Row fields of the system's own, as numpy writes fields."""
         return ()
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Those fields of ``state`` that ``classify``, ``deadline`` and ``looked_at`` read."""
+        """Row fields that ``classify``, ``deadline`` and ``looked_at`` read, of measures, too."""
         return tuple(field[0] for field in self.state if len(field) == 2)
+
+    @property
+    def aliases(self) -> tuple[tuple[str, str], ...]:
+        """Figures of windows under a name of the system's own, as (name, figure)."""
+        return ()
+
+    @property
+    def surveyed(self) -> tuple[str, ...]:
+        """The features that ``survey`` returns."""
+        return ()
 
     def check(self) -> list[tuple[str, str]]:
         """Return what is wrong between parameters, as (parameter, message).
@@ -123,5 +161,8 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 def hooks(system: System) -> dict[str, Callable[..., Any]]:
     """Return the optional functions a system has, by name."""
-    names = ("on_order", "on_engagement", "on_void", "entered", "renew", "undo", "on_late")
+    names = (
+        "on_order", "on_engagement", "on_void", "entered", "renew", "undo", "on_late", "survey",
+        "briefed", *system.lends,
+    )  # fmt: skip
     return {name: getattr(system, name) for name in names if hasattr(system, name)}

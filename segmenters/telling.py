@@ -31,8 +31,12 @@ FORGOTTEN: Final = -2
 """Stands for a segment from which a change came, and which the rules in force do not have."""
 
 
+_MOVES: Final = 20_000
+"""Moves that are kept; each has the segments of all systems, of which there may be very many."""
+
+
 class _Move(NamedTuple):
-    """What is always the same of a move between two segments."""
+    """What is always the same of a move between two segments of a customer who stands so."""
 
     key: str
     from_: str | None
@@ -42,6 +46,7 @@ class _Move(NamedTuple):
     looked_at: Callable[[Any, Any, int], dict[str, Any]]
     compiled: Any
     segments: tuple[str, ...]
+    others: dict[str, str | None]
 
 
 class Teller:
@@ -71,7 +76,7 @@ class Teller:
         self._names = [(*s.segments, *more) for s, more in zip(rules.systems, names, strict=True)]
         self._compiled = compiled
         self._features = features._make
-        self._moves: dict[tuple[int, int, int], _Move] = {}
+        self._moves: dict[tuple[int, ...], _Move] = {}
 
     def changes(
         self,
@@ -105,9 +110,11 @@ class Teller:
         next_code = np.where(latest, following[place, number], -1).tolist()
         next_at = told[place, number].tolist()
         changes = []
+        standing = -len(self._rules.systems)
         for record, code, when in zip(records.tolist(), next_code, next_at, strict=True):
             at, _, i, event, sequence, _, system, before, after, _, _, cause = record[:_HEAD]
-            move = moves.get((system, before, after)) or self._move(system, before, after)
+            made = (system, before, after, *record[standing:])
+            move = moves.get(made) or self._move(*made)
             key = keys[i]
             customer = key.decode()
             changes.append(
@@ -130,8 +137,8 @@ class Teller:
                         version,
                         move.labels,
                         move.play if cause <= Cause.CLOCK else None,
-                        move.looked_at(features(record[_HEAD:]), move.compiled, at),
-                        {},
+                        move.looked_at(features(record[_HEAD:standing]), move.compiled, at),
+                        move.others,
                         Next(move.segments[code], when) if code >= 0 else None,
                         None,
                     ),
@@ -147,22 +154,30 @@ class Teller:
             latest[mine] = rows == records["sequence"][mine]
         return latest
 
-    def _move(self, number: int, before: int, after: int) -> _Move:
+    def _move(self, number: int, before: int, after: int, *standing: int) -> _Move:
         system = self._rules.systems[number]
         segments = self._names[number]
         from_ = segments[before] if before >= 0 else None
         to = segments[after]
+        others: dict[str, str] = {
+            each.key: each.segments[code]
+            for each, code in zip(self._rules.systems, standing, strict=True)
+            if each is not system and code >= 0
+        }
         move = _Move(
             system.key,
             from_,
             to,
             Words(*system.labels[to]),
-            self._rules.play(system.key, from_, to),
+            self._rules.play(system.key, from_, to, others),
             system.looked_at,
             self._compiled[number],
             segments,
+            dict(others),
         )
-        self._moves[number, before, after] = move
+        if len(self._moves) >= _MOVES:
+            self._moves.clear()
+        self._moves[number, before, after, *standing] = move
         return move
 
     def _corrects(self, record: Any, customer: str, batch: EventBatch | None) -> str | None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def terms_of(rules: Rules) -> dict[str, str]:
     r"""Return, by system, all that decides about a customer: parameters, segments, windows, memory.
 
-    Plays, labels, rates and what counts as an engagement are no part of it: facts keep what they
-    meant when they were applied.
+    Plays, labels, rates, margins and what counts as an engagement are no part of it: facts keep
+    what they meant when they were applied.
 
     Examples
     --------
@@ -38,6 +38,7 @@ def terms_of(rules: Rules) -> dict[str, str]:
             system.measures,
             [[str(part) for part in field] for field in system.state],
             system.compiled(rules.currencies),
+            system.damping,
         )
         terms[system.key] = msgspec.json.encode(content, enc_hook=_plain).decode()
     return terms

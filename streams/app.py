@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from schemas.money import Currencies
+    from schemas.profits import Profits
     from segmenters.rules import Rules
     from streams.clock import Clock
     from streams.cluster import Cluster
@@ -51,7 +52,7 @@ class Judging(NamedTuple):
     ----------
     new_engine
         Makes the empty engine of a partition.
-    currencies, qualifying
+    currencies, qualifying, profits
         For decoding.
     rules, layout
         Digests of the rules and of the row layout.
@@ -65,6 +66,7 @@ class Judging(NamedTuple):
     rules: str
     layout: str
     new_succession: Callable[[Engine], Succession] | None = None
+    profits: Profits | None = None
 
 
 def judging_by(rules: Rules) -> Judging:
@@ -76,6 +78,7 @@ def judging_by(rules: Rules) -> Judging:
         rules.version,
         f"{compose(rules.systems).digest:08x}",
         Succession,
+        rules.profits,
     )
 
 
@@ -96,7 +99,11 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     app = _faust_app(settings, cluster.partitions)
     decoders = {
         settings.topic(topic): Decoder(
-            family, cluster.partitions, judging.currencies, judging.qualifying
+            family,
+            cluster.partitions,
+            judging.currencies,
+            judging.qualifying,
+            judging.profits,
         )
         for topic, family in FAMILIES.items()
     }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from schemas.events import Purchase
     from schemas.money import Currencies
+    from schemas.profits import Profits
     from schemas.vocabulary import Instant
     from streams.runs import BoolArray, IntArray, Raw
 
@@ -51,15 +52,23 @@ class Decoder:
         Converts amounts to minor units of the base currency.
     qualifying
         Kinds of engagement that count.
+    profits
+        Works out what orders earned, where a system asks for it.
     """
 
     def __init__(
-        self, family: str, partitions: int, currencies: Currencies, qualifying: Collection[str]
+        self,
+        family: str,
+        partitions: int,
+        currencies: Currencies,
+        qualifying: Collection[str],
+        profits: Profits | None = None,
     ) -> None:
         self._family = family
         self._partitions = partitions
         self._to_minor = currencies.to_minor
         self._qualifying = frozenset(qualifying)
+        self._profits = profits
         self._decode = events.decode_purchase if family == "purchase" else events.decode_engagement
         self._fill = self._purchases if family == "purchase" else self._engagements
 
@@ -102,7 +111,10 @@ class Decoder:
         run.amount = np.zeros(size, np.int64)
         run.order = np.zeros(size, np.int64)
         run.qualifies = np.zeros(size, np.bool_)
+        run.profit = np.zeros(size, np.int64)
         self._fill(run, facts)
+        if self._profits is not None:
+            self._earn(run, facts, self._profits)
         return run
 
     # ---- one check each
@@ -193,6 +205,15 @@ class Decoder:
         run.kind = np.array(kinds, np.int8)
         run.amount = np.array(amounts, np.int64)
         run.order = digests_of(orders)
+
+    def _earn(self, run: Run, facts: Sequence[Purchase | Engagement], profits: Profits) -> None:
+        """Work out what orders earned; an order whose items cannot be read is rejected."""
+        for index, fact in enumerate(facts):
+            if isinstance(fact, Order) and index not in run.rejections:
+                try:
+                    run.profit[index] = profits.of_order(fact.items, fact.amount, fact.currency)
+                except Rejected as error:
+                    run.rejections[index] = error
 
 
 _KINDS: Final[dict[type, int]] = {

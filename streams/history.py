@@ -52,6 +52,8 @@ class Fact(NamedTuple):
         The kind of engagement; empty where the file gives none.
     amount
         Minor units of the base currency.
+    profit
+        An order's profit where the rules ask for it, likewise.
     """
 
     ts: Instant
@@ -61,6 +63,7 @@ class Fact(NamedTuple):
     amount: Minor
     order: str
     engagement: str
+    profit: Minor = 0
 
 
 class History(NamedTuple):
@@ -92,10 +95,10 @@ def read_history(
     ----------
     paths
         CSV files with a header, or files of JSON objects (``.jsonl``, ``.ndjson``), each also as
-        ``.gz``. Columns ``customer_id, ts, type, amount[, ref, order_id, kind, currency]``; further
-        ones are ignored.
+        ``.gz``. Columns ``customer_id, ts, type, amount[, ref, order_id, kind, currency, profit]``;
+        further ones are ignored.
     rules
-        Gives the base currency and the rates.
+        Gives the base currency, the rates, and whether profit counts.
     progress
         Called with bytes read and bytes in all.
 
@@ -144,13 +147,15 @@ def read_fact(cells: Mapping[str, Any], rules: Rules) -> Fact:
     if kind is None:
         wanted, got = ", ".join(KINDS), repr(text_of(cells, "type"))
         raise Rejected(Reason.UNKNOWN_TYPE, f"type: expected {wanted}, got {got}")
-    amount = 0
+    amount = profit = 0
     if kind in {Kind.ORDER, Kind.REFUND}:
         written = text_of(cells, "amount")
         if kind == Kind.REFUND:
             written = written.removeprefix("-")
         currency = text_of(cells, "currency") or rules.engine.base_currency
         amount = rules.currencies.to_minor(written, currency)
+        if kind == Kind.ORDER and rules.profits is not None:
+            profit = _profit(cells, written, currency, rules)
     return Fact(
         parse_replay_instant(text_of(cells, "ts")),
         kind,
@@ -159,7 +164,17 @@ def read_fact(cells: Mapping[str, Any], rules: Rules) -> Fact:
         amount,
         text_of(cells, "order_id"),
         text_of(cells, "kind"),
+        profit,
     )
+
+
+def _profit(cells: Mapping[str, Any], amount: str, currency: str, rules: Rules) -> Minor:
+    """Return an order's profit: as the row states it, in the base currency, or by the margin."""
+    stated = text_of(cells, "profit")
+    if stated:
+        minor = rules.currencies.to_minor(stated.removeprefix("-"), rules.engine.base_currency)
+        return -minor if stated.startswith("-") else minor
+    return rules.profits.of_order(None, amount, currency) if rules.profits else 0
 
 
 def text_of(cells: Mapping[str, Any], name: str) -> str:
@@ -188,6 +203,7 @@ def to_batch(facts: Sequence[Fact], rules: Rules) -> EventBatch:
             [not fact.engagement or fact.engagement in qualifying for fact in facts], np.bool_
         ),
         [fact.ref or None for fact in facts],
+        np.array([fact.profit for fact in facts], np.int64),
     )
 
 

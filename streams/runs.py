@@ -55,6 +55,7 @@ _ARRAYS: Final = (
     "order",
     "event",
     "qualifies",
+    "profit",
 )
 _LISTS: Final = ("customers", "event_ids", "records")
 
@@ -69,10 +70,10 @@ class Run:
     ----------
     begin, end : int
         Fetch positions this run covers.
-    offsets, appended, ts, keys, amount, order, event : ndarray of int64
+    offsets, appended, ts, keys, amount, order, event, profit : ndarray of int64
         Offset; broker's append time (ms, `NEVER` where the topic does not stamp it); the fact's
         instant; running maximum of ts over the topic (set by the lane); minor units; 64-bit digests
-        of order id and event id.
+        of order id and event id; an order's profit where it is asked for, minor units.
     kind : ndarray of int8
         `schemas.vocabulary.Kind`.
     qualifies : ndarray of bool
@@ -100,6 +101,7 @@ class Run:
     order: IntArray
     event: IntArray
     qualifies: BoolArray
+    profit: IntArray
     customers: list[bytes]
     event_ids: list[str]
     records: list[Raw]
@@ -119,6 +121,7 @@ class Run:
             self.event,
             self.qualifies,
             self.event_ids,
+            self.profit,
         )
 
     def slice(self, first: int, last: int) -> Run:

@@ -19,6 +19,7 @@ from segmenters.system import Label, System
 from segmenters.systems.lifecycle_course import (
     enter,
     judge_plainly,
+    silence_ahead,
     stage_at,
     stage_ends_at,
     take_engagement,
@@ -26,6 +27,7 @@ from segmenters.systems.lifecycle_course import (
     take_removal,
 )
 from segmenters.systems.lifecycle_late import relive, take_at_clock
+from segmenters.systems.value_tier import ValueTier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +65,14 @@ class Cadence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compiled(NamedTuple):
-    """The parameters in milliseconds; 0 where a limit is off."""
+    """The parameters in milliseconds; 0 where a limit is off.
 
-    silent_purchase: int
-    silent_engagement: int
+    ``silent_*`` are per segment of value_tier.
+    """
+
+    silent_purchase: tuple[int, ...]
+    silent_engagement: tuple[int, ...]
+    cadence_engagement: int
     churned_purchase: int
     churned_engagement: int
     new_time: int
@@ -105,7 +111,8 @@ class Lifecycle(System, frozen=True, kw_only=True):
         So many qualifying engagements within so many days wake a silent customer; 0: only an order
         does. By default 2, and 0 where engagement does not count.
     by_value
-        Other pairs of silent days per value segment; needs ``value_tier``.
+        Other pairs of silent days (purchase, engagement) per segment of ``value_tier``, which has
+        to be enabled; they are chosen whenever an order is taken or taken back.
     cadence
         Thresholds from the customer's own rhythm of orders, instead of fixed ones, once enough gaps
         are known.
@@ -118,7 +125,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
     >>> p = rule.compiled(Currencies("GBP", {}))
     >>> day = 86_400_000
     >>> active = rule.segments.index("active")
-    >>> f = features(n=3, p=0, lifecycle=active, silent_after=90 * day, churned_after=180 * day)
+    >>> f = features(n=3, lifecycle=active, p=0, silent_after=90 * day, churned_after=180 * day)
     >>> [rule.segments[rule.classify(f, p, t)] for t in (90 * day - 1, 90 * day, 180 * day)]
     ['active', 'silent', 'churned']
     >>> rule.deadline(f, p, 0) == 90 * day
@@ -141,6 +148,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
     key: ClassVar[str] = "lifecycle"
     number: ClassVar[int] = 1
     title: ClassVar[Label] = Label("生命周期", "Lifecycle")
+    lends: ClassVar[tuple[str, ...]] = ("silence_at",)
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -160,6 +168,11 @@ class Lifecycle(System, frozen=True, kw_only=True):
         }
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What customers are worth, where that sets their thresholds."""
+        return ("value_tier",) if self.by_value else ()
+
+    @property
     def wakes_after(self) -> int:
         """How many engagements wake a customer; 0 where none do."""
         if self.wake_engagements is not None:
@@ -175,7 +188,8 @@ class Lifecycle(System, frozen=True, kw_only=True):
     def state(self) -> tuple[tuple[Any, ...], ...]:
         """What the customer's own past adds to the rule.
 
-        ``silent_after``, ``churned_after``: thresholds fixed at the last order. ``silent_at``,
+        ``silent_after``, ``engaged_after``, ``churned_after``: thresholds fixed at the last order,
+        and ``value_then`` what the customer was worth then. ``silent_at``,
         ``quiet_since``, ``wakes``: when the silence began, the last engagement before it, the
         engagements since. ``react_at``, ``react_no``, ``react_n``: the return, the order that made
         it (0: none did), orders since. ``ended_no``, ``ended_from``: the order that ended new or
@@ -184,11 +198,12 @@ class Lifecycle(System, frozen=True, kw_only=True):
         """
         # Compiled code names the rhythm with and without cadence: without, two fields of next to
         # nothing stand in.
-        stub = () if self.cadence else (("rhythm", "i8", (1,)), ("rhythm_n", "i4"))
+        stub = () if self.cadence else (("rhythm", "i1", (1,)), ("rhythm_n", "i1"))
         return (
             *stub,
             ("silent_after", "i8"),
             ("churned_after", "i8"),
+            ("engaged_after", "i8"),
             ("silent_at", "i8"),
             ("quiet_since", "i8"),
             ("react_at", "i8"),
@@ -199,6 +214,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
             ("react_no", "i4"),
             ("react_n", "i4"),
             ("ended_no", "i4"),
+            ("value_then", "i1"),
             ("wakes_n", "i1"),
             ("ended_from", "i1"),
             ("was", "i1"),
@@ -210,7 +226,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
     @property
     def features(self) -> tuple[str, ...]:
         """What tells the stages apart; the rest of the state is for facts that come."""
-        return ("silent_after", "churned_after", "quiet_since", "react_at")
+        return ("silent_after", "churned_after", "engaged_after", "quiet_since", "react_at")
 
     def check(self) -> list[tuple[str, str]]:
         """Refuse parameters that contradict each other."""
@@ -257,18 +273,37 @@ class Lifecycle(System, frozen=True, kw_only=True):
                 "the least must not exceed the most",
             ),
             (
-                bool(self.by_value),
-                "by_value",
-                "needs the system value_tier, which this version does not have; remove the table",
+                self.damping is not None,
+                "damping",
+                "is for other systems: campaigns rely on the instants of the lifecycle",
+            ),
+            *(
+                (
+                    segment not in ValueTier().segments,
+                    f"by_value.{segment}",
+                    f"no such segment; expected one of {', '.join(ValueTier().segments)}",
+                )
+                for segment in self.by_value
+            ),
+            *(
+                (
+                    engagement > 0 and silent == 0,
+                    f"by_value.{segment}",
+                    "must have 0 engagement days where silent_engagement_days is 0",
+                )
+                for segment, (_, engagement) in self.by_value.items()
             ),
         )
 
     def compiled(self, currencies: Currencies) -> Compiled:  # noqa: ARG002  - no money in it
         """Return the parameters in milliseconds."""
         rhythm = self.cadence or Cadence()
+        fixed = (self.silent_purchase_days, self.silent_engagement_days)
+        pairs = [self.by_value.get(segment, fixed) for segment in ValueTier().segments]
         return Compiled(
-            silent_purchase=self.silent_purchase_days * MS_PER_DAY,
-            silent_engagement=self.silent_engagement_days * MS_PER_DAY,
+            silent_purchase=tuple(purchase * MS_PER_DAY for purchase, _ in pairs),
+            silent_engagement=tuple(engagement * MS_PER_DAY for _, engagement in pairs),
+            cadence_engagement=self.silent_engagement_days * MS_PER_DAY,
             churned_purchase=self.churned_purchase_days * MS_PER_DAY,
             churned_engagement=self.churned_engagement_days * MS_PER_DAY,
             new_time=self.new_days * MS_PER_DAY,
@@ -297,6 +332,16 @@ class Lifecycle(System, frozen=True, kw_only=True):
     def deadline(f: Any, p: Any, t: int) -> int:
         """Return the instant of silence, churn or graduation, whichever comes first."""
         return stage_ends_at(f, p)
+
+    @staticmethod
+    def silence_at(row: Any, p: Any) -> int:
+        """Return when the customer falls silent if nothing happens; FAR for who is, or never."""
+        return silence_ahead(row)
+
+    @staticmethod
+    def briefed(row: Any, f: Any, p: Any) -> None:
+        """Note what the customer is worth, in case thresholds are to be fixed."""
+        row.value_then = f.value_tier
 
     @staticmethod
     def on_order(row: Any, p: Any, t: int, number: int) -> None:
@@ -342,7 +387,7 @@ class Lifecycle(System, frozen=True, kw_only=True):
         looked = {"n": f.n, "p": f.p, "silent_days": f.silent_after // MS_PER_DAY}
         if f.n:
             looked["days_without_order"] = (t - f.p) // MS_PER_DAY
-        if p.silent_engagement and f.e != NEVER:
+        if f.engaged_after and f.e != NEVER:
             looked["e"] = f.e
             looked["days_without_engagement"] = (t - f.e) // MS_PER_DAY
         return looked

@@ -32,6 +32,7 @@ class View(NamedTuple):
     lifecycle: int
     silent_after: int
     churned_after: int
+    engaged_after: int
     quiet_since: int
     react_at: int
 
@@ -47,6 +48,7 @@ def view(row: Any) -> Any:
         row.lifecycle,
         row.silent_after,
         row.churned_after,
+        row.engaged_after,
         row.quiet_since,
         row.react_at,
     )
@@ -62,7 +64,7 @@ def stage_at(f: Any, p: Any, t: int) -> int:
         return CHURNED
     if stage == SILENT:
         return CHURNED if t >= churn_at(f, p, f.quiet_since) else SILENT
-    if t >= silence_at(f, p):
+    if t >= silence_at(f):
         return CHURNED if t >= churn_at(f, p, f.e) else SILENT
     if t >= graduation_at(f, p):
         return ACTIVE
@@ -77,25 +79,30 @@ def stage_ends_at(f: Any, p: Any) -> int:
         return FAR
     if stage == SILENT:
         return churn_at(f, p, f.quiet_since)
-    return min(silence_at(f, p), graduation_at(f, p))
+    return min(silence_at(f), graduation_at(f, p))
 
 
 @register_jitable
-def silence_at(f: Any, p: Any) -> int:
+def silence_at(f: Any) -> int:
     """Return the instant at which a customer who does nothing more falls silent."""
-    return silence_after(f, p, f.e)
+    return silence_after(f, f.e)
 
 
 @register_jitable
-def silence_after(f: Any, p: Any, engaged: int) -> int:
+def silence_after(f: Any, engaged: int) -> int:
     """Return that instant for one who engaged last at ``engaged``."""
     instant = f.p + f.silent_after
-    if p.silent_engagement > 0:
-        patience = p.silent_engagement
-        if p.cadence:
-            patience = min(patience, f.silent_after)
-        instant = max(instant, engaged + patience)
+    if f.engaged_after > 0:
+        instant = max(instant, engaged + f.engaged_after)
     return int(instant)
+
+
+@register_jitable
+def silence_ahead(row: Any) -> int:
+    """Return when a customer falls silent if nothing happens; FAR for one who is, or cannot."""
+    if row.n == 0 or row.lifecycle not in (NEW, ACTIVE, REACTIVATED):
+        return FAR
+    return silence_at(view(row))
 
 
 @register_jitable
@@ -120,13 +127,15 @@ def graduation_at(f: Any, p: Any) -> int:
 @register_jitable
 def fix_thresholds(row: Any, p: Any) -> None:
     """Fix the silent and churned thresholds of the customer as of the last order."""
-    row.silent_after = p.silent_purchase
-    row.churned_after = p.churned_purchase
+    row.silent_after = p.silent_purchase[row.value_then]
+    row.engaged_after = p.silent_engagement[row.value_then]
+    row.churned_after = max(p.churned_purchase, row.silent_after)
     if p.cadence and row.rhythm_n > p.min_gaps:
         gap = gap_quantile(row, p.quantile)
         silent = min(max(gap * p.silent_pct // 100, p.silent_least), p.silent_most)
         churned = min(max(gap * p.churned_pct // 100, p.churned_least), p.churned_most)
         row.silent_after = silent
+        row.engaged_after = min(p.cadence_engagement, silent)
         row.churned_after = max(churned, silent)
 
 
@@ -202,7 +211,7 @@ def take_removal(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bo
             row.lifecycle = SILENT
             row.silent_at = t
             row.wakes_n = 0
-    elif moved and stage in (NEW, ACTIVE, REACTIVATED) and t >= silence_at(view(row), p):
+    elif moved and stage in (NEW, ACTIVE, REACTIVATED) and t >= silence_at(view(row)):
         fall_silent(row, t)
         row.lifecycle = SILENT
     elif stage == ACTIVE and number == row.ended_no:
@@ -277,7 +286,7 @@ def judge_plainly(row: Any, p: Any, t: int) -> None:
     f = view(row)
     if row.n == 0:
         row.lifecycle = PROSPECT
-    elif t >= silence_after(f, p, engaged):
+    elif t >= silence_after(f, engaged):
         if latched:
             row.wakes_n = 0
         else:

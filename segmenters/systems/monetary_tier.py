@@ -7,24 +7,19 @@ Responsible for this one rule. It must not know how spend is remembered.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from schemas.money import exponent
 from segmenters.instants import FAR
 from segmenters.system import NONE_LABEL, Label, System
+from segmenters.systems.tiers import NONE, Bounds, bounds, faults, tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schemas.money import Currencies
-
-NONE: Final = 0
-SMALL: Final = 1
-MEDIUM: Final = 2
-LARGE: Final = 3
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,15 +27,6 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     large: Decimal = Decimal(10_000)
     medium: Decimal = Decimal(1_000)
-
-
-class Compiled(NamedTuple):
-    """The parameters in minor units; below ``*_down`` a customer leaves the tier."""
-
-    large: int
-    medium: int
-    large_down: int
-    medium_down: int
 
 
 class MonetaryTier(System, frozen=True, kw_only=True):
@@ -61,7 +47,7 @@ class MonetaryTier(System, frozen=True, kw_only=True):
     >>> tier = MonetaryTier()
     >>> p = tier.compiled(Currencies("GBP", {}))
     >>> first = MonetaryTier.classify(features(M365=950_000, monetary_tier=-1), p, 0)
-    >>> kept = MonetaryTier.classify(features(M365=950_000, monetary_tier=LARGE), p, 0)
+    >>> kept = MonetaryTier.classify(features(M365=950_000, monetary_tier=3), p, 0)
     >>> tier.segments[first], tier.segments[kept]
     ('medium', 'large')
     """
@@ -95,54 +81,19 @@ class MonetaryTier(System, frozen=True, kw_only=True):
 
     def check(self) -> list[tuple[str, str]]:
         """Refuse thresholds out of order and ratios that are none."""
-        wrong = []
-        large, medium = self.thresholds.large, self.thresholds.medium
-        if not large > medium > 0:
-            wrong.append(("thresholds", f"expected large > medium > 0, got {large} and {medium}"))
-        if not 0 < self.down_ratio <= 1:
-            wrong.append(
-                ("down_ratio", f"expected more than 0 and at most 1, got {self.down_ratio}")
-            )
-        return wrong
+        thresholds = self.thresholds
+        return faults(("large", thresholds.large), ("medium", thresholds.medium), self.down_ratio)
 
-    def compiled(self, currencies: Currencies) -> Compiled:
-        """Return the parameters in minor units."""
-        unit = Decimal(10) ** exponent(currencies.base)
-        large, medium = self.thresholds.large * unit, self.thresholds.medium * unit
-
-        def at_least(amount: Decimal) -> int:
-            # M is whole minor units, so M < amount means M < the next whole number
-            return int(amount.to_integral_value(ROUND_CEILING))
-
-        return Compiled(
-            at_least(large),
-            at_least(medium),
-            at_least(large * self.down_ratio),
-            at_least(medium * self.down_ratio),
-        )
+    def compiled(self, currencies: Currencies) -> Bounds:
+        """Return the bounds in minor units."""
+        return bounds(currencies, self.thresholds.large, self.thresholds.medium, self.down_ratio)
 
     @staticmethod
     def classify(f: Any, p: Any, t: int) -> int:
-        """Up at the threshold; down below the ratio, tier by tier."""
-        spend = f.M365
-        if spend >= p.large:
-            tier = LARGE
-        elif spend >= p.medium:
-            tier = MEDIUM
-        elif spend > 0:
-            tier = SMALL
-        else:
-            tier = NONE
-        held = f.monetary_tier
-        if held == LARGE and tier < LARGE:
-            if spend >= p.large_down:
-                return LARGE
-            held = MEDIUM
-        if held == MEDIUM and tier < MEDIUM:
-            if spend >= p.medium_down:
-                return MEDIUM
-            held = SMALL
-        return tier
+        """Sort by spend; with none left there is no tier."""
+        if f.M365 <= 0:
+            return NONE
+        return tier_of(f.M365, f.monetary_tier, p)
 
     @staticmethod
     def deadline(f: Any, p: Any, t: int) -> int:

@@ -75,7 +75,7 @@ def _tell(file: Path, rules: Rules) -> None:
         typer.echo(f"\n{system.key}  {system.title.zh} / {system.title.en}")
         for segment in system.segments:
             label = system.labels[segment]
-            play = rules.play(system.key, None, segment)
+            play = rules.play(system.key, None, segment, {})
             suggested = f"   → {play.zh} / {play.en}" if play else ""
             typer.echo(f"  {segment}  {label.zh} / {label.en}{suggested}")
         changed = _changed(system)

@@ -118,7 +118,7 @@ def undisturbed(
 ) -> list[Engine]:
     """Give each partition's facts to an engine in memory, and let time pass to its clock."""
     decoders = {
-        topic: Decoder(family, partitions, rules.currencies, rules.qualifying)
+        topic: Decoder(family, partitions, rules.currencies, rules.qualifying, rules.profits)
         for topic, family in zip(INPUTS, ("purchase", "engagement"), strict=True)
     }
     engines = [Engine(rules) for _ in range(partitions)]

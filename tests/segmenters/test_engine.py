@@ -189,7 +189,7 @@ def test_changes_say_what_follows_from_the_last_of_each_system() -> None:
 
 def test_more_changes_than_fit_at_once_are_all_told() -> None:
     wide, narrow = Run(defaults()), Run(defaults())
-    narrow.engine._out = narrow.engine._out[:6]
+    narrow.engine._out = narrow.engine._out[: 2 * len(defaults().systems)]
     facts = [o(day, 90_000, customer=f"c{day % 5}") for day in range(0, 4_000, 19)]
     for one in (wide, narrow):
         one.apply(facts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schemas.errors import RulesError
-from segmenters.rules import defaults, load, loads, recall
+from segmenters.rules import PLAYS, defaults, load, loads, recall
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +84,9 @@ def test_systems_are_evaluated_lifecycle_first_then_by_number() -> None:
 def test_the_most_specific_play_is_suggested() -> None:
     play = "'lifecycle:active>silent' = { zh = '慢', en = 'Slow' }"
     rules = loads(f"[plays]\n{play}\n" + LIFECYCLE)
-    assert rules.play("lifecycle", "active", "silent").en == "Slow"  # type: ignore[union-attr]
-    assert rules.play("lifecycle", "new", "silent") == defaults().play("lifecycle", "x", "silent")
-    assert rules.play("rfm", None, "loyal") is None
+    assert rules.play("lifecycle", "active", "silent", {}).en == "Slow"  # type: ignore[union-attr]
+    assert rules.play("lifecycle", "new", "silent", {}) == PLAYS["lifecycle:silent"]
+    assert rules.play("rfm", None, "loyal", {}) is None
 
 
 def test_rules_are_read_back_from_their_canonical_text(tmp_path: Path) -> None:

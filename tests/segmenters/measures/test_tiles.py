@@ -9,22 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmenters.measures import tiles
-from segmenters.measures.tiles import END, TILE, add_to_day, give_back_all
+from segmenters.measures.tiles import BLANK, END, give_back_all, tile_dtype, tile_of
 
-KEEP = 100
+KEEP, ENGAGED_KEEP = 100, 20
 
 
 class Pool:
     """Hold a pool and rows of two customers."""
 
     def __init__(self) -> None:
-        self.tiles: Any = np.zeros(400, TILE).view(np.recarray)
-        self.free = np.array([END, 0], np.int64)
+        self.tiles: Any = np.zeros(400, tile_dtype(profit=True)).view(np.recarray)
+        self.free = np.array([END, BLANK + 1], np.int64)
         self.rows: Any = np.zeros(2, np.dtype(list(tiles.FIELDS))).view(np.recarray)
         self.rows.head = END
 
-    def add(self, day: int, orders: int = 1, spend: int = 10, row: int = 0) -> None:
-        add_to_day(self.rows[row], self.tiles, self.free, day, orders, spend, KEEP)
+    def add(
+        self, day: int, orders: int = 1, spend: int = 10, row: int = 0, engaged: int = 0
+    ) -> None:
+        k = tile_of(self.rows[row], self.tiles, self.free, day, KEEP, ENGAGED_KEEP)
+        self.tiles[k].orders += orders
+        self.tiles[k].spend += spend
+        self.tiles[k].engaged += engaged
 
     def days(self, row: int = 0) -> list[tuple[int, int, int]]:
         found, k = [], self.rows[row].head
@@ -63,6 +68,25 @@ def test_days_no_window_reaches_are_given_back_and_used_again() -> None:
     assert [day for day, _, _ in pool.days(1)] == [51, 50]
 
 
+def test_days_with_nothing_but_engagements_are_given_back_earlier() -> None:
+    pool = Pool()
+    pool.add(0)
+    for day in (1, 5):
+        pool.add(day, orders=0, spend=0, engaged=3)
+    pool.add(ENGAGED_KEEP + 5)
+    assert [day for day, _, _ in pool.days()] == [ENGAGED_KEEP + 5, 5, 0]
+
+
+def test_a_tile_used_again_has_nothing_of_what_it_was() -> None:
+    pool = Pool()
+    pool.add(0, engaged=3)
+    pool.tiles[pool.rows[0].head].profit = 7
+    give_back_all(pool.rows[0], pool.tiles, pool.free)
+    pool.add(9, orders=0, spend=0)
+    tile = pool.tiles[pool.rows[0].head]
+    assert (tile.orders, tile.spend, tile.engaged, tile.profit) == (0, 0, 0, 0)
+
+
 def test_an_old_day_added_late_is_kept_until_a_newer_day_opens() -> None:
     pool = Pool()
     pool.add(KEEP + 10)
@@ -81,7 +105,7 @@ def test_all_tiles_of_a_customer_can_be_given_back() -> None:
     assert (pool.days(), pool.days(1)) == ([], [(3, 1, 10)])
     for day in range(5):
         pool.add(day)
-    assert pool.free[1] == 6
+    assert pool.free[1] == BLANK + 1 + 6
 
 
 @given(
@@ -91,7 +115,7 @@ def test_what_was_added_to_a_day_is_there(additions: list[tuple[int, int, int]])
     pool = Pool()
     sums: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for row, day, spend in additions:
-        pool.add(day, 0, spend, row)
+        pool.add(day, 1, spend, row)
         sums[row][day] = sums[row].get(day, 0) + spend
     for row in (0, 1):
         assert [(day, spend) for day, _, spend in pool.days(row)] == sorted(
