@@ -19,6 +19,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numba
@@ -38,7 +39,7 @@ from segmenters import kernel_source
 from segmenters.system import System, hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
     from segmenters.layout import Layout
@@ -56,6 +57,10 @@ SHARED: Final = (
     segmenters.measures.tiles,
     kernel_source,
 )
+
+
+_FOREIGN: Final = ("numpy", "numba")
+"""Their versions stand in the digest, and their sources need not."""
 
 
 class Kernel(NamedTuple):
@@ -122,6 +127,9 @@ def _digest(text: str, systems: Sequence[System]) -> str:
     parts += [inspect.getsource(module) for module in SHARED]
     bodies: list[Any] = []
     for system in systems:
+        # The cache finds the parameters' tuple again by its module and name.
+        for kind in type(system).__mro__[: type(system).__mro__.index(System)]:
+            parts += [kind.__module__, _source(sys.modules[kind.__module__])]
         bodies += [system.classify, system.deadline, *hooks(system).values()]
     parts += _contributing(bodies)
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
@@ -134,27 +142,47 @@ def _contributing(bodies: list[Any]) -> list[str]:
     while bodies:
         body = bodies.pop()
         code = getattr(body, "__code__", None)
-        if code is None or id(body) in seen or body.__module__.startswith(("numpy", "numba")):
+        if code is None or id(body) in seen or body.__module__.startswith(_FOREIGN):
             continue
         seen.add(id(body))
         parts.append(_source(body))
-        for name in code.co_names:
-            value = body.__globals__.get(name)
-            if isinstance(value, type):
-                parts.append(f"{name} {getattr(value, '_fields', ())}")
+        for name, value in _named(body, code):
+            if isinstance(value, type):  # a named tuple, an enumeration
+                parts.append(f"{name} {_source(value)}")
             elif callable(value):
                 bodies.append(value)
-            elif value is not None and not inspect.ismodule(value):
+            elif value is not None:
                 parts.append(f"{name} {value!r}")
     return parts
+
+
+def _named(body: Any, code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Find what a function's names stand for: in its module, in modules it names, around it."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _named(body, inner)
+    yield from _reached(body.__globals__, code.co_names)
+    if code is body.__code__ and body.__closure__:
+        cells = zip(code.co_freevars, body.__closure__, strict=True)
+        yield from ((name, cell.cell_contents) for name, cell in cells)
+
+
+def _reached(scope: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for name in names:
+        value = scope.get(name)
+        if not inspect.ismodule(value):
+            yield name, value
+        elif not value.__name__.startswith(_FOREIGN):
+            yield from _reached(vars(value), tuple(other for other in names if other != name))
 
 
 @cache
 def _source(body: Any) -> str:
     try:
         return inspect.getsource(body)
-    except OSError:  # typed into a session
-        return f"{body.__code__.co_code.hex()} {body.__code__.co_consts!r}"
+    except (OSError, TypeError):  # typed into a session, or built in
+        code = getattr(body, "__code__", None)
+        return repr(body) if code is None else f"{code.co_code.hex()} {code.co_consts!r}"
 
 
 def _store(name: str, text: str) -> Path:

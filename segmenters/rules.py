@@ -6,7 +6,6 @@ Responsible for decoding, validation with the path of what is wrong, and the dig
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import operator
 import re
@@ -22,8 +21,10 @@ from schemas.errors import RulesError
 from schemas.money import Currencies
 from schemas.profits import Profits
 from schemas.vocabulary import MS_PER_DAY
+from segmenters.decoding import convert as _convert
+from segmenters.decoding import only as _only
 from segmenters.rfm_map import RfmMap, read_map, write_map
-from segmenters.systems import SYSTEMS, Rfm, ValueTier
+from segmenters.systems import OWN, SYSTEMS, Rfm, ValueTier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,17 +61,44 @@ PLAYS: Final = {
 }
 """The plays of the shipped systems; a rules file adds to them and replaces them."""
 
+DEFAULT_PACK: Final[tuple[str, ...]] = (
+    "lifecycle",
+    "rfm",
+    "value_tier",
+    "frequency_tier",
+    "monetary_tier",
+    "aov_tier",
+    "churn_risk",
+)
+"""The systems that run without a rules file; a system added to these changes every such site."""
+
 _PLAY: Final = re.compile(r"([a-z_]+):(?:([A-Za-z_]+)>)?([A-Za-z_]+)")
 
 
 class EngineRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for all systems."""
+    """Say what holds for all systems.
+
+    Parameters
+    ----------
+    base_currency
+        ISO 4217 code; all amounts are counted in its minor units.
+    business_timezone
+        IANA name; decides where a day begins.
+    max_lateness_days
+        An event later than that becomes a dead letter.
+    qualifying_engagements
+        The kinds of engagement that count against silence: what a customer does, not what reaches
+        one.
+    rates
+        What one major unit of another currency is worth in the base currency, as a string; an
+        amount in a currency without a rate is a dead letter.
+    """
 
     base_currency: str = "GBP"
     business_timezone: str = "UTC"
     max_lateness_days: Annotated[int, msgspec.Meta(ge=0, le=400)] = 400
     qualifying_engagements: tuple[str, ...] = QUALIFYING
-    rates: dict[str, str] = {}
+    rates: Annotated[dict[str, str], msgspec.Meta(examples=[{"EUR": "0.86"}])] = {}
 
 
 class Rules:
@@ -177,7 +205,7 @@ def _in_order(systems: Mapping[str, System]) -> tuple[System, ...]:
         When one that is needed is not enabled, or two need each other.
     """
     first = {"value_tier": 0, "lifecycle": 1}
-    waiting = sorted(systems.values(), key=lambda each: (first.get(each.key, 2), each.number))
+    waiting = sorted(systems.values(), key=lambda each: (first.get(each.key, 2), each.number, each.key))
     ordered: list[System] = []
     while waiting:
         placed = {system.key for system in ordered}
@@ -224,7 +252,7 @@ def _direction(key: str, words: Words) -> _Direction:
 
 def defaults() -> Rules:
     """Return the default pack: what runs without a rules file."""
-    systems = {key: kind() for key, kind in SYSTEMS.items()}
+    systems = {key: SYSTEMS[key]() for key in DEFAULT_PACK if key in OWN}
     return Rules(EngineRules(), systems, PLAYS)
 
 
@@ -257,17 +285,17 @@ def loads(text: str, source: str = "<text>") -> Rules:
     Examples
     --------
     >>> try:
-    ...     loads("[systems.lifecycle]\nsilent_days = 90", "my.toml")
+    ...     loads("[engine]\nbase = 'GBP'", "my.toml")
     ... except RulesError as error:
-    ...     print(error)
-    my.toml: systems.lifecycle.silent_days: no such key; did you mean silent_purchase_days?
+    ...     print(str(error).partition(" base_currency,")[0])
+    my.toml: engine.base: no such key; did you mean base_currency? expected one of
     """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RulesError("", f"expected TOML, got {source}: {error}") from error
     try:
-        return _build(table)
+        return build(table)
     except RulesError as error:
         raise RulesError(source, str(error)) from error
 
@@ -292,14 +320,26 @@ def recall(text: str) -> Rules:
             # A file may be another one by now: the map of then stands in the text.
             segments, cells = content["maps"][0]
             tables["rfm"]["map"] = write_map(RfmMap(tuple(segments), tuple(cells)))
-        rules = _build({name: content[name] for name in ("engine", "systems", "plays")})
+        rules = build({name: content[name] for name in ("engine", "systems", "plays")})
     except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
         raise RulesError("", f"expected rules as a worker records them, got {error!r}") from error
     rules.text = text
     return rules
 
 
-def _build(table: dict[str, Any]) -> Rules:
+def build(table: Any) -> Rules:
+    """Make rules of what stands in a file.
+
+    Raises
+    ------
+    RulesError
+        On the first mistake; `segmenters.mistakes` finds them all.
+
+    Examples
+    --------
+    >>> build({"systems": {"rfm": {"map": "B"}}}).systems[0].segments[:2]
+    ('none', 'champions')
+    """
     _only(table, ("engine", "systems", "plays"), "")
     engine = _convert(table.get("engine", {}), EngineRules, "engine")
     try:
@@ -325,6 +365,8 @@ def _system(key: str, parameters: Any) -> System:
 
 
 def _plays(table: Any, systems: Mapping[str, System]) -> dict[str, Words]:
+    if not isinstance(table, dict):
+        raise RulesError("plays", f"expected a table, got {table!r}")
     plays: dict[str, Words] = {}
     for key, words in table.items():
         play = _direction(key, _convert(words, Words, f"plays.{key}"))
@@ -335,56 +377,3 @@ def _plays(table: Any, systems: Mapping[str, System]) -> dict[str, Words]:
                 _only({segment: 0}, systems[system].segments, f"plays.{key}: ")
         plays[key] = play.words
     return plays
-
-
-def _only(table: Any, allowed: tuple[str, ...], path: str) -> None:
-    if not isinstance(table, dict):
-        raise RulesError(path.rstrip(".: "), f"expected a table, got {table!r}")
-    for key in table:
-        if key not in allowed:
-            raise RulesError(f"{path}{key}", _no_such(key, allowed))
-
-
-def _no_such(key: str, allowed: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(allowed)}"
-    return f"no such key; {hint}"
-
-
-def _convert(value: Any, kind: type[Any], path: str) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        where = ""
-        if found := re.fullmatch(r"(.*?) - at `(?:key in )?\$(.*)`", message, re.DOTALL):
-            message, where = found.groups()
-        if unknown := re.fullmatch("Object contains unknown field `(.*)`", message):
-            key = unknown[1]
-            raise RulesError(f"{path}{where}.{key}", _no_such(key, _fields(kind, where))) from None
-        name = f"{path}{where}"
-        text = message[:1].lower() + message[1:]
-        raise RulesError(name, f"{text}, got {_reach(value, where)!r}") from None
-
-
-def _fields(kind: Any, where: str) -> tuple[str, ...]:
-    for name in filter(None, where.split(".")):
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
-        options = [
-            part for part in getattr(kind, "__args__", ()) if hasattr(part, "__struct_fields__")
-        ]
-        kind = options[0] if options else kind
-    return tuple(
-        msgspec.structs.fields(kind)[k].encode_name
-        for k in range(len(msgspec.structs.fields(kind)))
-    )
-
-
-def _reach(value: Any, where: str) -> Any:
-    for name in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", where):
-        key, place = name
-        try:
-            value = value[key] if key else value[int(place)]
-        except (KeyError, IndexError, TypeError):
-            break
-    return value

@@ -19,6 +19,7 @@ import typer
 from schemas.errors import DeliveryError, RewakeError
 from streams.cli import (
     audit,
+    check_system,
     demo,
     local,
     lookup,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _COMMANDS: Final = (
     audit,
+    check_system,
     demo,
     local,
     lookup,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schemas.errors import RulesError
-from streams.cli.output import AsJson, print_json
+from streams.cli.output import AsJson, print_json, say
 
 if TYPE_CHECKING:
     from segmenters.rules import Rules
@@ -23,20 +23,36 @@ def register(app: typer.Typer) -> None:
 
 
 def _validate(file: _File, *, as_json: AsJson = False) -> None:
-    """Check a rules file, and say what it enables; exit code 2 when it cannot be used."""
-    from segmenters.rules import load
+    """Check a rules file, and say what it enables; exit code 2 when it cannot be used.
+
+    All mistakes are told at once, each with its path, what is allowed there and what came.
+    """
+    from segmenters.mistakes import examine
 
     try:
-        rules = load(file)
-    except RulesError as error:
+        rules, mistakes = examine(file)
+    except RulesError as error:  # no file, or no TOML
         if not as_json:
             raise
-        print_json({"valid": False, "path": error.path, "error": error.detail})
-        raise typer.Exit(error.exit_code) from error
-    if as_json:
+        rules, mistakes = None, [error]
+    if rules is None:
+        _refuse(file, mistakes, as_json=as_json)
+    elif as_json:
         print_json(_describe(rules))
     else:
         _tell(file, rules)
+
+
+def _refuse(file: Path, mistakes: list[RulesError], *, as_json: bool) -> None:
+    if as_json:
+        found = [{"path": mistake.path, "error": mistake.detail} for mistake in mistakes]
+        print_json({"valid": False, "mistakes": found})
+    else:
+        number = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "one mistake"
+        say(f"rewake: {file}: {number}")
+        for mistake in mistakes:
+            say(f"  {mistake}")
+    raise typer.Exit(RulesError.exit_code)
 
 
 def _describe(rules: Rules) -> dict[str, Any]:

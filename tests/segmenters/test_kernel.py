@@ -139,3 +139,69 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_one_of_its_own(
     monkeypatch.setenv("REWAKE_CACHE_DIR", str(blocked))
     systems = [Rfm(), MonetaryTier()]
     assert build(systems, compose(systems)).path.exists()
+
+
+def test_a_tuple_of_parameters_whose_fields_change_places_is_not_mistaken_for_the_one_before(
+    tmp_path: Path,
+) -> None:
+    def edited(fields: str) -> list[str]:
+        write(tmp_path, limit=1, add=0)
+        file = tmp_path / "counted.py"
+        text = file.read_text().replace("    unused: int\n", fields)
+        text = text.replace("Nothing(0)", "Nothing(least=1, most=5)")
+        file.write_text(text.replace("step(f.n) >= LIMIT", "f.n >= p.least"))
+        return answer(tmp_path, tmp_path / "cache")
+
+    assert edited("    least: int\n    most: int\n")[0] == "many"
+    assert edited("    most: int\n    least: int\n")[0] == "many"
+
+
+def test_the_same_system_from_another_module_is_another_kernel(tmp_path: Path) -> None:
+    write(tmp_path, limit=1, add=0)
+    told = answer(tmp_path, tmp_path / "cache")
+    package = tmp_path / "moved"
+    package.mkdir()
+    text = (tmp_path / "counted.py").read_text()
+    (tmp_path / "counted.py").unlink()
+    (package / "first.py").write_text(text)
+    (tmp_path / "counted.py").write_text("import moved.first")
+    again = answer(tmp_path, tmp_path / "cache")
+    assert again[0] == told[0]
+    assert again[1] != told[1]
+
+
+HELPED = """
+from enum import IntEnum
+
+class Tier(IntEnum):
+    HIGH = {high}
+
+def step(n):
+    return n + {add}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import deep.helper\ndef rule(n): return deep.helper.step(n)",
+        "from deep import helper\ndef rule(n): return helper.step(n)",
+        "from deep.helper import Tier\ndef rule(n): return Tier.HIGH",
+        "from deep import helper\ndef rule(n): return helper.Tier.HIGH",
+        "from deep.helper import step\ndef rule(n): return [step(k) for k in range(n)]",
+        "from deep.helper import step\ndef make(k): return lambda n: k(n)\nrule = make(step)",
+    ],
+)
+def test_whatever_way_a_rule_reaches_another_module_an_edit_there_is_not_overlooked(
+    tmp_path: Path, source: str
+) -> None:
+    package = tmp_path / "deep"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    printing = "from segmenters.kernel import _contributing\nprint(_contributing([rule]))\n"
+    (tmp_path / "counted.py").write_text(f"{source}\n{printing}")
+    told = []
+    for high, add in ((2, 1), (2, 1), (30, 10)):
+        (package / "helper.py").write_text(HELPED.format(high=high, add=add))
+        told.append(answer(tmp_path, tmp_path / "cache"))
+    assert told[0] == told[1] != told[2]

@@ -21,7 +21,7 @@ LIFECYCLE = "[systems.lifecycle]\n"
         (LIFECYCLE + "silent_purchase_day = 9", "systems.lifecycle.silent_purchase_day",
          "did you mean silent_purchase_days?"),
         (LIFECYCLE + "silent_purchase_days = '9'", "systems.lifecycle.silent_purchase_days",
-         "expected `int`, got `str`"),
+         "expected a whole number, got '9'"),
         (LIFECYCLE + "silent_purchase_days = 0", "systems.lifecycle.silent_purchase_days", ">= 1"),
         (LIFECYCLE + "churned_purchase_days = 60", "systems.lifecycle.churned_purchase_days",
          "at least silent_purchase_days (90)"),

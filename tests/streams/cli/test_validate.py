@@ -50,7 +50,7 @@ def test_the_summary_is_in_both_languages_and_shows_what_was_changed(
     [
         ("[systems.lifecycle]\nsilent_days = 9", "systems.lifecycle.silent_days", "no such key"),
         ("[systems.lifecycle]\nnew_days = 'x'", "systems.lifecycle.new_days", "got 'x'"),
-        ("[engine]\nbusiness_timezone = 'Mars'", "engine.business_timezone", "IANA time zone"),
+        ("[systems.rfm]\n[engine]\nbusiness_timezone = 'Mars'", "engine.business_timezone", "IANA"),
         ("[systems.lifecycle", "", "expected TOML"),
     ],
 )
@@ -66,5 +66,26 @@ def test_an_error_has_the_path_of_what_is_wrong(
     as_json = rewake("validate", "r.toml", "--json")
     found = json.loads(as_json.stdout)
     assert (as_json.returncode, found["valid"]) == (2, False)
-    assert said in found["error"]
-    assert path in found["path"] + found["error"]
+    (mistake,) = found["mistakes"]
+    assert said in mistake["error"]
+    assert mistake["path"] == path
+
+
+def test_all_mistakes_are_told_at_once(rewake: Rewake, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(
+        "[engine]\nbase_currency = 'quid'\n[systems.lifecycle]\nnew_days = 'x'\nold_days = 3\n"
+        "[systems.rfm]\nmap = 'Z'"
+    )
+    paths = [
+        "engine.base_currency",
+        "systems.lifecycle.new_days",
+        "systems.lifecycle.old_days",
+        "systems.rfm.map",
+    ]
+    done = rewake("validate", "r.toml")
+    first, *lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert first == "rewake: r.toml: 4 mistakes"
+    assert sorted(line.split(":")[0].strip() for line in lines) == paths
+    found = json.loads(rewake("validate", "r.toml", "--json").stdout)
+    assert sorted(mistake["path"] for mistake in found["mistakes"]) == paths
