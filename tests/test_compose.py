@@ -1,0 +1,278 @@
+"""The containers' files say what the product really has: settings, commands, ports, properties."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import typer.main
+import yaml
+from kafka import KafkaAdminClient
+
+from streams.cli import app
+from streams.local import LocalServers, jars, kafka_server
+from streams.local.endpoints import HOST, free_port
+from streams.settings import Settings, load_settings, unknown_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT: Final = Path(__file__).parents[1]
+COMPOSE: Final = ROOT / "docker-compose.yml"
+TEXT: Final = COMPOSE.read_text(encoding="utf-8")
+SERVICES: Final = yaml.safe_load(
+    re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or "''", TEXT)
+)["services"]
+OURS: Final = ("topics", "worker")
+LISTENING: Final = {
+    "listeners",
+    "advertised.listeners",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "controller.quorum.voters",
+    "log.dirs",
+}
+"""Properties that say where a broker listens and writes; a native one does so elsewhere."""
+
+NO_PROPERTIES: Final = {"KAFKA_HEAP_OPTS"}
+"""Variables that the image's scripts read themselves."""
+
+
+def properties() -> dict[str, str]:
+    """Translate the broker's environment as its image does."""
+    return {
+        name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
+        for name, value in SERVICES["kafka"]["environment"].items()
+        if name.startswith("KAFKA_") and name not in NO_PROPERTIES
+    }
+
+
+def listeners(name: str) -> dict[str, tuple[str, int]]:
+    """Read a list of listeners as name -> (host, port)."""
+    found = re.findall(r"(\w+)://([\w.]+):(\d+)", properties()[name])
+    return {listener: (host, int(port)) for listener, host, port in found}
+
+
+def published(service: str) -> dict[int, tuple[str, int]]:
+    """Return a service's ports as port inside -> (address, port) on the host."""
+    found = [re.fullmatch(r"([\d.]+):(\d+):(\d+)", port) for port in SERVICES[service]["ports"]]
+    return {int(each[3]): (each[1], int(each[2])) for each in found if each}
+
+
+def environment(service: str) -> dict[str, str]:
+    return {name: str(value or "") for name, value in SERVICES[service]["environment"].items()}
+
+
+def compose() -> list[str] | None:
+    """Find a Compose that reads the file; CI installs one, other machines stay as they are."""
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    if os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
+        for words in (["update"], ["install", "-y", "--no-install-recommends", "docker-compose"]):
+            subprocess.run(["apt-get", "-q", *words], capture_output=True, timeout=200, check=False)
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+@pytest.mark.timeout(500)
+def test_compose_reads_the_file_as_these_tests_do(request: pytest.FixtureRequest) -> None:
+    command = compose()
+    if command is None:
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        said = "\nno docker-compose here: docker-compose.yml was read by a YAML parser alone\n"
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(said)
+        assert set(SERVICES) == {"kafka", "valkey", "topics", "worker"}
+        return
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [*command, "-f", str(COMPOSE), "config"],
+        capture_output=True, text=True, timeout=60, check=False, env=bare, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read = yaml.safe_load(done.stdout)
+    assert set(read["services"]) == set(SERVICES)
+    for name, service in read["services"].items():
+        mine = SERVICES[name]
+        assert (
+            {key: str(value) for key, value in service["environment"].items()}
+            == (environment(name))
+            if "environment" in mine
+            else "environment" not in service
+        )
+        for key in ("image", "restart"):
+            assert service[key] == mine[key]
+        assert service.get("command") == mine.get("command")
+        assert [port.removesuffix("/tcp") for port in service.get("ports", [])] == mine.get(
+            "ports", []
+        )
+    assert set(read["volumes"]) == set(yaml.safe_load(TEXT)["volumes"])
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_variable_is_a_setting_and_has_a_value_it_may_have(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = environment(service)
+    assert [name for name in variables if not name.startswith("REWAKE_")] == []
+    assert unknown_variables(variables) == []
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(env_file=None)
+    assert settings.kafka == "kafka:19092"
+    for name in re.findall(r"\$\{(\w+)", TEXT):
+        assert name == "RULES" or unknown_variables({name: ""}) == []
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_command_exists(service: str) -> None:
+    commands: list[list[str]] = [SERVICES[service]["command"]]
+    probe = SERVICES[service].get("healthcheck")
+    if probe is not None:
+        assert probe["test"][:2] == ["CMD", "rewake"]
+        commands.append(probe["test"][2:])
+    for words in commands:
+        here: Any = typer.main.get_command(app)
+        for word in words:
+            if word.startswith("--"):
+                assert word in {option for each in here.params for option in each.opts}
+            else:
+                assert word in here.commands
+                here = here.commands[word]
+
+
+def test_services_find_each_other_by_name_and_the_host_finds_them_where_rewake_looks() -> None:
+    inside, outside = listeners("listeners"), listeners("advertised.listeners")
+    assert {name: port for name, (_, port) in inside.items() if name != "CONTROLLER"} == {
+        name: port for name, (_, port) in outside.items()
+    }
+    worker = environment("worker")
+    assert worker["REWAKE_KAFKA"] == "{}:{}".format(*outside["CONTAINERS"])
+    assert outside["CONTAINERS"][0] == "kafka"
+    fields = Settings.model_fields
+    assert "{}:{}".format(*outside["HOST"]) == fields["kafka"].default
+    assert published("kafka") == {outside["HOST"][1]: outside["HOST"]}
+    assert worker["REWAKE_REDIS"] == "redis://valkey:6379/0"
+    assert fields["redis"].default == "redis://{}:{}/0".format(*published("valkey")[6379])
+    port = int(worker["REWAKE_METRICS"].rpartition(":")[2])
+    assert published("worker") == {port: (fields["metrics"].default.host, port)}
+    assert f"EXPOSE {port}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_controller_listens_where_it_is_looked_for() -> None:
+    voters = properties()["controller.quorum.voters"]
+    assert voters == f"{properties()['node.id']}@kafka:{listeners('listeners')['CONTROLLER'][1]}"
+    known = dict(
+        pair.split(":") for pair in properties()["listener.security.protocol.map"].split(",")
+    )
+    assert known.keys() == listeners("listeners").keys()
+    assert properties()["inter.broker.listener.name"] in listeners("advertised.listeners")
+
+
+def native() -> dict[str, str]:
+    lines = kafka_server._PROPERTIES.splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_broker_has_the_properties_of_the_embedded_one() -> None:
+    assert {name: value for name, value in properties().items() if name not in LISTENING} == {
+        name: value for name, value in native().items() if name not in LISTENING
+    }
+
+
+@pytest.mark.server
+@pytest.mark.timeout(400)
+def test_a_broker_with_these_properties_comes_up_with_both_listeners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers = free_port()
+    moved = {
+        "CONTAINERS://0.0.0.0:19092": f"CONTAINERS://{HOST}:{containers}",
+        "CONTAINERS://kafka:19092": f"CONTAINERS://{HOST}:{containers}",
+        "HOST://0.0.0.0:9092": "HOST://{host}:{port}",
+        "HOST://127.0.0.1:9092": "HOST://{host}:{port}",
+        "CONTROLLER://0.0.0.0:29093": "CONTROLLER://{host}:{controller_port}",
+        "kafka:29093": "{host}:{controller_port}",
+        "/var/lib/kafka/data": "{data}",
+    }
+    text = "".join(f"{name}={value}\n" for name, value in properties().items())
+    for there, here in moved.items():
+        assert there in text
+        text = text.replace(there, here)
+    monkeypatch.setattr(kafka_server, "_PROPERTIES", text)
+    servers = LocalServers(tmp_path, print)
+    try:
+        on_host = servers.start("kafka")
+        for bootstrap in (on_host, f"{HOST}:{containers}"):
+            # Whoever comes in by one listener is told the address of that one.
+            admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+            (broker,) = admin.describe_cluster()["brokers"]
+            assert f"{broker['host']}:{broker['port']}" == bootstrap
+            admin.close()
+    finally:
+        servers.down()
+
+
+def test_images_are_pinned_and_the_broker_is_the_embedded_one() -> None:
+    for name in ("kafka", "valkey"):
+        assert re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+", SERVICES[name]["image"])
+    embedded = re.search(r"kafka_[\d.]+:([\d.]+)", jars.COORDINATES)
+    assert embedded is not None
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{embedded[1]}"
+    assert SERVICES["valkey"]["image"].startswith("valkey/valkey:8.")
+
+
+def seconds(span: str) -> int:
+    return int(span.removesuffix("s"))
+
+
+def test_a_worker_is_given_longer_to_stop_than_it_takes_and_asked_no_sooner_than_it_answers() -> (
+    None
+):
+    most = next(meta.le for meta in Settings.model_fields["shutdown_timeout"].metadata
+                if hasattr(meta, "le"))  # fmt: skip
+    worker = SERVICES["worker"]
+    assert seconds(worker["stop_grace_period"]) * 1_000 > most == 30_000
+    assert seconds(worker["healthcheck"]["timeout"]) > 5
+    assert {name: service["restart"] for name, service in SERVICES.items()} == {
+        "kafka": "unless-stopped", "valkey": "unless-stopped", "topics": "no",
+        "worker": "unless-stopped",
+    }  # fmt: skip
+
+
+def test_whoever_is_waited_for_can_say_that_it_is_ready() -> None:
+    for service in SERVICES.values():
+        for other, wanted in service.get("depends_on", {}).items():
+            if wanted["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other]
+            else:
+                assert wanted["condition"] == "service_completed_successfully"
+                assert SERVICES[other]["restart"] == "no"
+
+
+def mounts(service: str) -> Mapping[str, str]:
+    return {each.split(":")[1]: each.split(":")[0] for each in SERVICES[service].get("volumes", [])}
+
+
+def test_what_is_mounted_exists_and_lies_where_it_is_looked_for() -> None:
+    declared = set(yaml.safe_load(TEXT)["volumes"])
+    used: set[str] = set()
+    for service in SERVICES:
+        for source in mounts(service).values():
+            if source.startswith("."):
+                assert (ROOT / source).exists()
+            else:
+                used.add(source)
+    assert used == declared
+    assert properties()["log.dirs"] in mounts("kafka")
+    for service in OURS:
+        assert environment(service)["REWAKE_RULES"] in mounts(service)
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    cache = re.search(r"XDG_CACHE_HOME=(\S+)", image)
+    assert cache is not None
+    assert cache[1] in mounts("worker")
