@@ -10,25 +10,30 @@ import copy
 import difflib
 import math
 import re
+import types
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
 from schemas.errors import RulesError
 
 _TOML_WORDS: Final = {
-    r", got `[^`]*`$": "",  # what came follows, as it stands in the file
+    r", got (`[^`]*`|\d+)$": "",  # what came follows, as it stands in the file
     r" \| null`": "`",
     "`object`": "a table",
     "`array`": "a list",
     "`int`": "a whole number",
     "`float`": "a number",
+    "`decimal`": "a decimal",
     "`str`": "a text in quotes",
     "`bool`": "true or false",
     r"^Object missing required field `(\w+)`": r"expected the key \1",
     r"^Invalid decimal string": "expected a decimal",
 }
+
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+"""One step of a path within a table: a key, or a place in a list."""
 
 
 def only(table: Any, allowed: tuple[str, ...], path: str) -> None:
@@ -75,7 +80,11 @@ def convert(value: Any, kind: type[Any], path: str) -> Any:
             where = _pinned(value, kind, where)
         if unknown := re.fullmatch("Object contains unknown field `(.*)`", message):
             key = unknown[1]
-            raise RulesError(f"{path}{where}.{key}", _no_such(key, _fields(kind, where))) from None
+            allowed = _kind_at(kind, where).__struct_encode_fields__
+            raise RulesError(f"{path}{where}.{key}", _no_such(key, allowed)) from None
+        if message.startswith("Invalid enum value"):
+            words = ", ".join(f'"{word}"' for word in get_args(_kind_at(kind, where)))
+            message = f"expected one of {words}"
         name = f"{path}{where}"
         raise RulesError(name, f"{_in_toml(message)}, got {_reach(value, where)!r}") from None
     _only_finite(made, path)
@@ -126,22 +135,32 @@ def _only_finite(made: Any, path: str) -> None:
         raise RulesError(path, f"expected a number, got {made}")
 
 
-def _fields(kind: Any, where: str) -> tuple[str, ...]:
-    for name in filter(None, where.split(".")):
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == name)
-        options = [
-            part for part in getattr(kind, "__args__", ()) if hasattr(part, "__struct_fields__")
-        ]
-        kind = options[0] if options else kind
-    return tuple(
-        msgspec.structs.fields(kind)[k].encode_name
-        for k in range(len(msgspec.structs.fields(kind)))
-    )
+def _kind_at(kind: Any, where: str) -> Any:
+    """Return the type that stands at a place within a type."""
+    for name, _ in _STEP.findall(where):
+        kind = _bare(kind)
+        parts = get_args(kind)
+        if get_origin(kind) is dict:
+            kind = parts[1]
+        elif get_origin(kind) is tuple:
+            kind = parts[0]  # all of a list are of one type, as far as names go
+        else:
+            fields = msgspec.structs.fields(kind)
+            kind = next(field.type for field in fields if field.encode_name == name)
+    return _bare(kind)
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without its range, and without the None that stands for leaving it out."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return _bare(next(part for part in get_args(kind) if part is not type(None)))
+    return kind
 
 
 def _reach(value: Any, where: str) -> Any:
-    for name in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", where):
-        key, place = name
+    for key, place in _STEP.findall(where):
         try:
             value = value[key] if key else value[int(place)]
         except (KeyError, IndexError, TypeError):

@@ -101,13 +101,22 @@ def parameters(kind: type[msgspec.Struct], prefix: str = "") -> list[Parameter]:
 def meanings(kind: type) -> dict[str, str]:
     """Return what the docstring's section ``Parameters`` says, by name, as one line each.
 
+    What a class inherits stands in the docstring of the class that declares it.
+
     Examples
     --------
     >>> from segmenters.systems import Rfm
     >>> meanings(Rfm)["recency_days"]
     'The last order is younger than these for the scores 5, 4, 3, 2; else 1.'
     """
-    section = _SECTION.search(inspect.cleandoc(kind.__doc__ or "") + "\n")
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        found |= _section(vars(each).get("__doc__") or "")
+    return found
+
+
+def _section(text: str) -> dict[str, str]:
+    section = _SECTION.search(inspect.cleandoc(text) + "\n")
     found: dict[str, str] = {}
     names: list[str] = []
     for line in (section[1] if section else "").splitlines():

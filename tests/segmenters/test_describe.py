@@ -50,6 +50,10 @@ class Sample(msgspec.Struct, frozen=True):
     inner: Inner | None = None
 
 
+class Inherited(Sample, frozen=True):
+    """Say nothing of what it inherits."""
+
+
 def test_types_ranges_units_and_meanings_are_read_off_the_class() -> None:
     assert [tuple(each) for each in parameters(Sample)] == [
         ("mode", "one of", '"plain", "quantile"', "plain", "", "How, over two lines.", False),
@@ -63,5 +67,6 @@ def test_types_ranges_units_and_meanings_are_read_off_the_class() -> None:
     ]  # fmt: skip
     assert table_of(Inner | None) is Inner
     assert table_of(int) is None
+    assert meanings(Inherited)["inner"] == "More of it."
     assert list(meanings(Sample)) == ["mode", "height", "names", "days", "inner"]
     assert default_of(msgspec.structs.fields(Inner)[0]) == 1
