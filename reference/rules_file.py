@@ -64,13 +64,10 @@ def _system(system: type[System]) -> list[str]:
 def _table(kind: type[msgspec.Struct], path: str) -> list[str]:
     """Write a table: its own keys first, tables within it after them."""
     described = {each.name: each for each in parameters(kind)}
+    texts = meanings(kind)
     lines, tables, said = [f"[{path}]"], [], ""
     for field in msgspec.structs.fields(kind):
-        name, default, text = (
-            field.encode_name,
-            default_of(field),
-            meanings(kind).get(field.name, ""),
-        )
+        name, default, text = field.encode_name, default_of(field), texts.get(field.name, "")
         inner = table_of(field.type)
         if inner is not None and default is None:
             tables += [*comment(text), *(f"# {line}" for line in _table(inner, f"{path}.{name}"))]

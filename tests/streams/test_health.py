@@ -37,6 +37,15 @@ def test_a_worker_that_is_well_says_so(address: Address):
     assert health.probe(address) == "ok"
 
 
+def test_a_worker_that_listens_on_all_addresses_is_found_by_a_probe_beside_it():
+    server = health.serve(Address("0.0.0.0", 0), Metrics().registry, lambda: None)
+    try:
+        assert health.probe(Address("0.0.0.0", server.server_port)) == "ok"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_a_worker_that_is_not_well_says_why(address: Address, wrong: list[str]):
     wrong.append("stopping: input_truncated")
     with pytest.raises(RewakeError, match="input_truncated"):
