@@ -6,17 +6,22 @@ list whatever fails. It must not know how verdicts are shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from numba.core.errors import NumbaError
 
 from segmenters.checks import CHECKS
 from segmenters.rules import EngineRules, Rules
+from segmenters.system import System
 from segmenters.systems import SYSTEMS
 from segmenters.warming import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from segmenters.system import System
+_OWED: Final = ("segments", "labels", "compiled", "classify", "deadline", "looked_at")
 
 
 class Verdict(NamedTuple):
@@ -37,6 +42,13 @@ class Verdict(NamedTuple):
     error: str | None
 
 
+def nothing_is_missing(system: System) -> None:
+    """Hold that the class defines all that a system must have."""
+    kind = type(system)
+    missing = [name for name in _OWED if getattr(kind, name, None) is getattr(System, name, None)]
+    assert not missing, f"{system.key}: expected the class to define {', '.join(missing)}"
+
+
 def the_engine_runs_it(system: System) -> None:
     """Hold that the kernel compiles with the system in it, and that a customer passes through."""
     needed = {key: SYSTEMS[key]() for key in _needed(system)}
@@ -52,7 +64,7 @@ def verdicts(system: System) -> Iterator[Verdict]:
     >>> next(verdicts(MonetaryTier())).error is None
     True
     """
-    for check in (*CHECKS, the_engine_runs_it):
+    for check in (nothing_is_missing, *CHECKS, the_engine_runs_it):
         yield _verdict(check, system)
 
 
@@ -63,9 +75,20 @@ def _verdict(check: Callable[[System], None], system: System) -> Verdict:
         check(system)
     except AssertionError as broken:
         error = str(broken).removeprefix(f"{system.key}: ")
+    except NumbaError as failure:
+        error = f"what is compiled cannot be: {_cause(str(failure))}"
     except Exception as failure:  # noqa: BLE001 - whatever a system raises is a promise not kept
-        error = f"{type(failure).__name__}: {failure}"
+        where = traceback.extract_tb(failure.__traceback__)[-1]
+        place = f"{Path(where.filename).name}, line {where.lineno}, in {where.name}"
+        error = f"{type(failure).__name__}: {failure} ({place})"
     return Verdict(check.__name__, promise, error)
+
+
+def _cause(said: str) -> str:
+    """Return what numba says of the innermost place: the pages around it name ours, not theirs."""
+    innermost = said.rpartition("raised a specific error:")[2]
+    lines = [line.strip() for line in innermost.partition("During:")[0].splitlines()]
+    return " ".join(line for line in lines if line and "nopython mode pipeline" not in line)
 
 
 def _needed(system: System) -> list[str]:

@@ -75,8 +75,8 @@ def test_a_system_outside_the_default_pack_stands_commented_out_and_can_be_uncom
 ) -> None:
     monkeypatch.setattr(rules_file, "DEFAULT_PACK", ("lifecycle", "monetary_tier"))
     text = rules_file.write()
-    _, rest = text.split("# Not in the default pack; remove the # to enable it.\n")
-    lines = rest.split("\n\n")[0].splitlines()
-    assert all(line.startswith("#") for line in lines)
-    assert "# [systems.rfm]" in lines
+    before, _, after = text.partition("# [systems.rfm]\n")
+    assert "# Not in the default pack; remove the # to enable it.\n" in before
+    lines = after.split("\n\n")[0].splitlines()
+    assert all(line.startswith("# ") for line in lines)
     assert '# map = "A"' in lines

@@ -65,6 +65,29 @@ class Mute(Age, frozen=True, kw_only=True):
     @staticmethod
     def looked_at(f, p, t): raise RuntimeError("nothing to say")
 
+def helper(n): return n + 1
+
+class Plain(Age, frozen=True, kw_only=True):
+    """Call what does not compile; `days` is where old begins.
+
+    >>> 1
+    1
+    """
+    @staticmethod
+    def classify(f: Any, p: Any, t: int) -> int: return 1 if helper(t) > f.p + p.age else 0
+
+class Unfinished(System, frozen=True, kw_only=True):
+    """Have a name only.
+
+    >>> 1
+    1
+    """
+    key: ClassVar[str] = "unfinished"
+    number: ClassVar[int] = 901
+    title: ClassVar[Label] = Label("未完", "Unfinished")
+    @property
+    def segments(self): return ("young", "old")
+
 class Needy(Age, frozen=True, kw_only=True):
     other: int
 '''
@@ -81,8 +104,8 @@ def test_a_system_of_this_distribution_keeps_every_promise(rewake: Rewake) -> No
     done = rewake("check-system", "monetary_tier")
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
-    assert last == "monetary_tier  消费金额 / Monetary tier: 8 of 8 promises kept"
-    assert len(lines) == len(CHECKS) + 1
+    assert last == "monetary_tier  消费金额 / Monetary tier: 9 of 9 promises kept"
+    assert len(lines) == len(CHECKS) + 2
     assert all(line.startswith("ok ") for line in lines)
     assert (
         "ok      no_deadline_is_missed: before its deadline a customer stays where" in done.stdout
@@ -97,7 +120,7 @@ def test_a_broken_promise_is_told_with_what_was_expected_and_the_others_go_on(
     assert "BROKEN  no_deadline_is_missed" in done.stdout
     assert "rewake: no_deadline_is_missed: expected young until " in done.stderr
     assert "ok      the_engine_runs_it" in done.stdout
-    assert "age  年龄 / Age: 7 of 8 promises kept" in done.stdout
+    assert "age  年龄 / Age: 8 of 9 promises kept" in done.stdout
 
 
 def test_what_fails_only_in_the_engine_is_found_and_told_as_json(rewake: Rewake) -> None:
@@ -105,7 +128,28 @@ def test_what_fails_only_in_the_engine_is_found_and_told_as_json(rewake: Rewake)
     found = json.loads(done.stdout)
     assert (done.returncode, found["kept"], found["key"]) == (1, False, "age")
     broken = {each["check"]: each["error"] for each in found["checks"] if not each["kept"]}
-    assert broken == {"the_engine_runs_it": "RuntimeError: nothing to say"}
+    assert broken.keys() == {"the_engine_runs_it"}
+    assert broken["the_engine_runs_it"].startswith("RuntimeError: nothing to say (mine.py, line ")
+    assert broken["the_engine_runs_it"].endswith(", in looked_at)")
+
+
+def test_what_does_not_compile_is_told_by_the_line_that_does_not(rewake: Rewake) -> None:
+    done = rewake("check-system", "mine:Plain")
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if "the_engine_runs_it" in line]
+    assert len(told) == 1
+    assert "what is compiled cannot be: Untyped global name 'helper'" in told[0]
+    assert 'File "mine.py", line ' in told[0]
+    assert len(told[0]) < 500
+
+
+def test_what_a_class_lacks_is_named(rewake: Rewake) -> None:
+    done = rewake("check-system", "mine:Unfinished")
+    assert done.returncode == 1
+    assert (
+        "rewake: nothing_is_missing: expected the class to define labels, compiled, classify, "
+        "deadline, looked_at\n" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
