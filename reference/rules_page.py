@@ -5,10 +5,12 @@ Responsible for the page.
 
 from __future__ import annotations
 
+import tomllib
 from typing import Final
 
 from reference.systems_page import parameter_table, table
 from segmenters.describe import parameters, summary
+from segmenters.mistakes import find
 from segmenters.rules import DEFAULT_PACK, PLAYS, EngineRules
 from segmenters.systems import OWN
 
@@ -50,6 +52,35 @@ The key is `"system:segment"` or, for one way into it, `"system:from>to"`, which
 changes made by events and by time carry one. A file adds to these and replaces them:
 """
 
+_REFUSED: Final = """
+## What is refused
+
+`rewake validate` tells all mistakes of a file at once, and exits with 2; with `--json` they are
+`{"valid": false, "mistakes": [{"path": …, "error": …}]}`. Every other command ends at the first.
+This file:
+"""
+_WRONG: Final = """\
+[engine]
+base = "GBP"
+business_timezone = "Mars"
+rates = { EUR = 0.86 }
+
+[systems.lifecycel]
+
+[systems.lifecycle]
+new_days = "thirty"
+wake_days = 0
+
+[systems.monetary_tier]
+thresholds = { large = 500, medium = 1000 }
+
+[systems.rfm]
+map = "D"
+
+[plays]
+"lifecycle:asleep" = { zh = "唤醒", en = "Wake" }
+"""
+
 
 def write() -> str:
     """Return the text of the page."""
@@ -63,4 +94,6 @@ def write() -> str:
     lines += [_PLAYS]
     plays = [(f'`"{name}"`', words.zh, words.en) for name, words in PLAYS.items()]
     lines += table(("change", "中文", "English"), plays)
-    return "\n".join(lines) + "\n"
+    lines += [_REFUSED, "```toml", _WRONG.rstrip(), "```", "", "is answered with:", "", "```"]
+    lines += [str(mistake) for mistake in find(tomllib.loads(_WRONG))]
+    return "\n".join([*lines, "```"]) + "\n"

@@ -124,8 +124,9 @@ def test_the_rules_of_the_page_are_valid_and_a_replay_with_them_tells_changes(cl
     assert told(clone) == WANTED
 
 
-@pytest.mark.timeout(300)
-def test_the_same_file_works_from_a_package_of_its_own(tmp_path: Path) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Give a folder in which the page's file is installed as a package of its own."""
     package = tmp_path / "my_shop"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -139,10 +140,26 @@ def test_the_same_file_works_from_a_package_of_its_own(tmp_path: Path) -> None:
     (declared / "entry_points.txt").write_text(f"[{group[1]}]\n{entry}\n")
     (tmp_path / "second_order.toml").write_text(FILES["second_order.toml"], encoding="utf-8")
     (tmp_path / "h.csv").write_text(HISTORY)
-    assert told(tmp_path) == WANTED
-    checked = rewake(tmp_path, "check-system", "second_order")
+    return tmp_path
+
+
+@pytest.mark.timeout(300)
+def test_the_same_file_works_from_a_package_of_its_own(site: Path) -> None:
+    assert told(site) == WANTED
+    checked = rewake(site, "check-system", "second_order")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "9 of 9 promises kept" in checked.stdout
+
+
+@pytest.mark.timeout(300)
+def test_an_edit_of_an_installed_packages_file_changes_what_is_told(site: Path) -> None:
+    assert told(site) == WANTED
+    file = site / "my_shop" / "second_order.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("if f.n >= 2:", "if f.n >= 1 + 2:"), encoding="utf-8")
+    assert ("twice", "awaited", "made", "event") not in told(site)
+    file.write_text(text, encoding="utf-8")
+    assert told(site) == WANTED
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)", PAGE))))
