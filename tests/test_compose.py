@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -216,6 +219,51 @@ def test_a_broker_with_these_properties_comes_up_with_both_listeners(
             admin.close()
     finally:
         servers.down()
+
+
+@pytest.mark.timeout(300)
+def test_with_these_variables_and_commands_a_worker_becomes_healthy_and_stops_in_time(
+    kafka: str, redis_url: str, tmp_path: Path
+) -> None:
+    elsewhere = {
+        "REWAKE_KAFKA": kafka,
+        "REWAKE_REDIS": redis_url.replace("/0", "/3"),
+        "REWAKE_TOPIC_PREFIX": "composed.",
+        "REWAKE_APP": "composed",
+        "REWAKE_RULES": str(ROOT / "rules" / "default.toml"),
+        "REWAKE_METRICS": f"0.0.0.0:{free_port()}",
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+        "PATH": os.environ["PATH"],
+    }
+    rewake = Path(sys.executable).with_name("rewake")
+    run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    made = run([rewake, *SERVICES["topics"]["command"]], env=environment("topics") | elsewhere)
+    assert made.returncode == 0, made.stderr
+
+    service = SERVICES["worker"]
+    variables = environment("worker") | elsewhere
+    with (tmp_path / "worker.log").open("w+") as log:
+        worker = subprocess.Popen(
+            [rewake, *service["command"]], cwd=tmp_path, env=variables, stdout=log, stderr=log
+        )
+        try:
+            probe = [rewake, *service["healthcheck"]["test"][2:]]
+            patience = time.monotonic() + seconds(service["healthcheck"]["start_period"])
+            while (asked := run(probe, env=variables)).returncode != 0:
+                said = (tmp_path / "worker.log").read_text()
+                assert worker.poll() is None, said
+                assert time.monotonic() < patience, f"{asked.stderr}\n{said}"
+                time.sleep(0.5)
+            assert asked.stdout == "ok\n"
+            worker.terminate()
+            assert worker.wait(seconds(service["stop_grace_period"])) == 0
+        finally:
+            worker.kill()
+            worker.wait()
+    logged = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    assert logged[0]["event"] == "worker starting"
+    assert logged[-1] == logged[-1] | {"event": "worker stopped", "code": 0}
 
 
 def test_images_are_pinned_and_the_broker_is_the_embedded_one() -> None:
