@@ -69,8 +69,9 @@ def _table(kind: type[msgspec.Struct], path: str) -> list[str]:
     for field in msgspec.structs.fields(kind):
         name, default, text = field.encode_name, default_of(field), texts.get(field.name, "")
         inner = table_of(field.type)
-        if inner is not None and default is None:
-            tables += [*comment(text), *(f"# {line}" for line in _table(inner, f"{path}.{name}"))]
+        if inner is not None and (default is None or meanings(inner)):
+            mark = "# " if default is None else ""
+            tables += [*comment(text), *(mark + line for line in _table(inner, f"{path}.{name}"))]
             continue
         if isinstance(default, dict):
             tables += [*comment(text), *_mapping(field, path, _note(described[name]))]
@@ -107,5 +108,7 @@ def _note(parameter: Parameter) -> str:
 
 
 def _units(described: dict[str, Parameter], table: str) -> str:
-    units = {each.unit for name, each in described.items() if name.startswith(f"{table}.")}
-    return f"  # {', '.join(sorted(units))}" if units else ""
+    """Say what the numbers of a table on one line count."""
+    within = [each for name, each in described.items() if name.startswith(f"{table}.")]
+    units = sorted({each.unit for each in within if each.unit})
+    return f"  # {', '.join(units)}" if units else ""

@@ -65,7 +65,8 @@ def test_every_parameter_stands_in_it_with_its_default_and_its_unit(key: str) ->
     for parameter in parameters(kind):
         name = parameter.name.rpartition(".")[2]
         table_name = parameter.name.partition(".")[0]
-        said = [line for line in lines if line.startswith((f"{name} = ", f"{table_name} = "))]
+        places = (f"{name} = ", f"{table_name} = ", f"[systems.{key}.{table_name}]")
+        said = [line for line in lines if line.startswith(places)]
         assert not parameter.unit or any(parameter.unit in line for line in said), parameter.name
 
 
