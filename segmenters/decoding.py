@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import math
 import re
 import types
 from decimal import Decimal
@@ -31,6 +30,9 @@ _TOML_WORDS: Final = {
     r"^Object missing required field `(\w+)`": r"expected the key \1",
     r"^Invalid decimal string": "expected a decimal",
 }
+
+_MOST: Final = 10**14
+"""No amount in major units is greater: with four decimals it still fits 64 bits."""
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 """One step of a path within a table: a key, or a place in a list."""
@@ -87,7 +89,7 @@ def convert(value: Any, kind: type[Any], path: str) -> Any:
             message = f"expected one of {words}"
         name = f"{path}{where}"
         raise RulesError(name, f"{_in_toml(message)}, got {_reach(value, where)!r}") from None
-    _only_finite(made, path)
+    _only_countable(made, path)
     return made
 
 
@@ -121,18 +123,21 @@ def _in_toml(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _only_finite(made: Any, path: str) -> None:
-    """Refuse numbers that are none: nothing compares with them."""
+def _only_countable(made: Any, path: str) -> None:
+    """Refuse numbers that are none, and those that do not fit 64 bits of any minor unit."""
     if isinstance(made, msgspec.Struct):
         made = msgspec.structs.asdict(made)
     if isinstance(made, dict):
         for key, inner in made.items():
-            _only_finite(inner, f"{path}.{key}")
+            _only_countable(inner, f"{path}.{key}")
     elif isinstance(made, tuple):
         for place, inner in enumerate(made):
-            _only_finite(inner, f"{path}[{place}]")
-    elif isinstance(made, Decimal | float) and not math.isfinite(made):
-        raise RulesError(path, f"expected a number, got {made}")
+            _only_countable(inner, f"{path}[{place}]")
+    elif isinstance(made, Decimal | float | int):
+        number = Decimal(made)
+        if number.is_finite() and abs(number) <= _MOST:
+            return
+        raise RulesError(path, f"expected a number up to {_MOST:,}, got {made}")
 
 
 def _kind_at(kind: Any, where: str) -> Any:

@@ -27,6 +27,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inner: Inner | None = None
     on: bool = True
     amount: Decimal = Decimal(1)
+    count: int = 1
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,9 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ({"inner": 3}, "t.inner", "expected a table, got 3"),
         ({"on": 1}, "t.on", "expected true or false, got 1"),
         ({"amount": "x"}, "t.amount", "expected a decimal, got 'x'"),
-        ({"amount": float("inf")}, "t.amount", "expected a number, got Infinity"),
+        ({"amount": float("inf")}, "t.amount", "a number up to 100,000,000,000,000, got Infinity"),
+        ({"amount": 1e30}, "t.amount", "expected a number up to 100,000,000,000,000, got 1E+30"),
+        ({"count": 10**30}, "t.count", "expected a number up to 100,000,000,000,000, got 1000"),
         ({"amount": []}, "t.amount", "expected a decimal"),
     ],
 )  # fmt: skip
