@@ -23,10 +23,12 @@ from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR, NEVER
 from segmenters.kernel_source import feature_names
 from segmenters.layout import compose
-from segmenters.system import System
+from segmenters.system import DampedSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from segmenters.system import System
 
 SAMPLES: Final = 2_000
 PATIENCE: Final = 16
@@ -56,7 +58,7 @@ def parameters_are_documented_and_frozen(system: System) -> None:
     """Hold that every parameter stands in the class's docstring and that none can be changed."""
     kind = type(system)
     text = kind.__doc__ or ""
-    shared = {field.name for field in msgspec.structs.fields(System)}
+    shared = {field.name for field in msgspec.structs.fields(DampedSystem)}
     own = [field.name for field in msgspec.structs.fields(kind) if field.name not in shared]
     missing = [name for name in own if name not in text]
     assert not missing, f"{system.key}: expected the docstring to explain {', '.join(missing)}"

@@ -19,6 +19,7 @@ from segmenters.kernel_source import out_dtype_fields
 from segmenters.layout import compose
 from segmenters.ledger import EARLY_MS, Ledger, Rows
 from segmenters.outcome import Outcome
+from segmenters.system import damping_of
 from segmenters.telling import Teller
 from segmenters.terms import stamp_of
 
@@ -80,7 +81,7 @@ class Engine:
         self._module: Any = self.kernel.module
         self._starts = calendar.midnights(rules.timezone)
         compiled = [system.compiled(rules.currencies) for system in rules.systems]
-        damping = [system.damping.compiled() for system in rules.systems if system.damping]
+        damping = [damped.compiled() for damped in map(damping_of, rules.systems) if damped]
         self._parameters = self._module.Parameters(*compiled, *damping)
         out = np.dtype(out_dtype_fields(rules.systems, self.layout), align=True)
         self.no_records = np.zeros(0, out)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from segmenters.layout import DAY_GAPS, ENGAGED, GAPS, PROFIT
-from segmenters.system import System, hooks
+from segmenters.system import System, damping_of, hooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def parameter_names(systems: Sequence[System]) -> list[str]:
 
 
 def _damped(systems: Sequence[System]) -> list[System]:
-    return [system for system in systems if system.damping is not None]
+    return [system for system in systems if damping_of(system) is not None]
 
 
 def _features(systems: Sequence[System], layout: Layout) -> dict[str, tuple[str, bool]]:
@@ -199,7 +199,7 @@ def _renewing(systems: Sequence[System]) -> list[str]:
             body = [*_briefing_one(systems, k), f"{key}_renew(row, parameters.{key}, t)"]
         else:
             body = [f"row.{key} = UNTOLD"]
-        if system.damping is not None:
+        if damping_of(system) is not None:
             body += [f"row.{key}_left[:] = NEVER"]
         lines += [f"if altered[{k}]:", *("    " + line for line in body)]
     return lines
@@ -217,7 +217,7 @@ def _classifying(systems: Sequence[System], k: int) -> list[str]:
     system = systems[k]
     key = system.key
     lines = [f"base = row.{key}", f"code = {key}_classify(f, parameters.{key}, t)"]
-    if system.damping is not None:
+    if damping_of(system) is not None:
         lines += [
             "wanted = FREE",
             f"if base != UNTOLD and code != before[{k}]:",
@@ -252,7 +252,7 @@ def _judging_one(systems: Sequence[System], k: int) -> list[str]:
         "    )",
         "    m += 1",
     ]
-    if system.damping is not None:
+    if damping_of(system) is not None:
         lines += [
             f"    if 0 <= before[{k}] < {len(system.segments)}:",
             f"        row.{key}_left[before[{k}]] = t",

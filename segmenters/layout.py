@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.errors import RulesError
 from segmenters.measures import day_gaps, gaps, orders, profits, tiles
+from segmenters.system import damping_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ def compose(systems: Sequence[System]) -> Layout:
             (f"{system.key}_clocked", "i1"),
         )
         fields += system.state
-        if system.damping is not None:
+        if damping_of(system) is not None:
             fields += (
                 (f"{system.key}_left", "i8", (len(system.segments),)),
                 (f"{system.key}_wanted", "i1"),

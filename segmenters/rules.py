@@ -21,10 +21,9 @@ from schemas.errors import RulesError
 from schemas.money import Currencies
 from schemas.profits import Profits
 from schemas.vocabulary import MS_PER_DAY
-from segmenters.decoding import convert as _convert
-from segmenters.decoding import only as _only
+from segmenters.decoding import convert, only
 from segmenters.rfm_map import RfmMap, read_map, write_map
-from segmenters.systems import OWN, SYSTEMS, Rfm, ValueTier
+from segmenters.systems import SYSTEMS, Rfm, ValueTier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,7 +204,9 @@ def _in_order(systems: Mapping[str, System]) -> tuple[System, ...]:
         When one that is needed is not enabled, or two need each other.
     """
     first = {"value_tier": 0, "lifecycle": 1}
-    waiting = sorted(systems.values(), key=lambda each: (first.get(each.key, 2), each.number, each.key))
+    waiting = sorted(
+        systems.values(), key=lambda each: (first.get(each.key, 2), each.number, each.key)
+    )
     ordered: list[System] = []
     while waiting:
         placed = {system.key for system in ordered}
@@ -252,7 +253,7 @@ def _direction(key: str, words: Words) -> _Direction:
 
 def defaults() -> Rules:
     """Return the default pack: what runs without a rules file."""
-    systems = {key: SYSTEMS[key]() for key in DEFAULT_PACK if key in OWN}
+    systems = {key: SYSTEMS[key]() for key in DEFAULT_PACK}
     return Rules(EngineRules(), systems, PLAYS)
 
 
@@ -340,8 +341,8 @@ def build(table: Any) -> Rules:
     >>> build({"systems": {"rfm": {"map": "B"}}}).systems[0].segments[:2]
     ('none', 'champions')
     """
-    _only(table, ("engine", "systems", "plays"), "")
-    engine = _convert(table.get("engine", {}), EngineRules, "engine")
+    only(table, ("engine", "systems", "plays"), "")
+    engine = convert(table.get("engine", {}), EngineRules, "engine")
     try:
         ZoneInfo(engine.business_timezone)
     except (OSError, ValueError, KeyError) as error:
@@ -349,7 +350,7 @@ def build(table: Any) -> Rules:
         got = repr(engine.business_timezone)
         raise RulesError("engine.business_timezone", f"{wanted}, got {got}") from error
     tables = table.get("systems", {})
-    _only(tables, tuple(SYSTEMS), "systems.")
+    only(tables, tuple(SYSTEMS), "systems.")
     if not tables:
         known = ", ".join(SYSTEMS)
         raise RulesError("systems", f"expected a table for each system to enable: {known}")
@@ -358,7 +359,7 @@ def build(table: Any) -> Rules:
 
 
 def _system(key: str, parameters: Any) -> System:
-    system: System = _convert(parameters, SYSTEMS[key], f"systems.{key}")
+    system: System = convert(parameters, SYSTEMS[key], f"systems.{key}")
     for name, message in system.check():
         raise RulesError(f"systems.{key}.{name}", message)
     return system
@@ -369,11 +370,11 @@ def _plays(table: Any, systems: Mapping[str, System]) -> dict[str, Words]:
         raise RulesError("plays", f"expected a table, got {table!r}")
     plays: dict[str, Words] = {}
     for key, words in table.items():
-        play = _direction(key, _convert(words, Words, f"plays.{key}"))
+        play = _direction(key, convert(words, Words, f"plays.{key}"))
         named = [(play.system, play.before), (play.system, play.after), *play.given]
         for system, segment in named:
-            _only({system: 0}, tuple(SYSTEMS), f"plays.{key}: ")
+            only({system: 0}, tuple(SYSTEMS), f"plays.{key}: ")
             if system in systems and segment is not None:
-                _only({segment: 0}, systems[system].segments, f"plays.{key}: ")
+                only({segment: 0}, systems[system].segments, f"plays.{key}: ")
         plays[key] = play.words
     return plays

@@ -73,14 +73,7 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         customer is judged at ``clock`` after. ``undo`` sees a copy of the row, which is kept if it
         answers True; else ``on_late`` sees the row. A system without them follows late facts as
         any.
-
-    Parameters
-    ----------
-    damping
-        How long a segment holds at least, and when one that was left may be entered again.
     """
-
-    damping: Damping | None = None
 
     key: ClassVar[str]
     number: ClassVar[int]
@@ -157,6 +150,23 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:
         """Return the features the rule looked at, for the change message."""
         raise NotImplementedError
+
+
+class DampedSystem(System, frozen=True, kw_only=True):
+    """A system whose flips may be held back.
+
+    Parameters
+    ----------
+    damping
+        How long a segment holds at least, and when one that was left may be entered again.
+    """
+
+    damping: Damping | None = None
+
+
+def damping_of(system: System) -> Damping | None:
+    """Return how a system's flips are held back; None where they are not."""
+    return system.damping if isinstance(system, DampedSystem) else None
 
 
 def hooks(system: System) -> dict[str, Callable[..., Any]]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from segmenters.system import damping_of
+
 if TYPE_CHECKING:
     from segmenters.layout import Layout
     from segmenters.rules import Rules
@@ -38,7 +40,7 @@ def terms_of(rules: Rules) -> dict[str, str]:
             system.measures,
             [[str(part) for part in field] for field in system.state],
             system.compiled(rules.currencies),
-            system.damping,
+            damping_of(system),
         )
         terms[system.key] = msgspec.json.encode(content, enc_hook=_plain).decode()
     return terms

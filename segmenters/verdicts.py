@@ -99,5 +99,5 @@ def _needed(system: System) -> list[str]:
         key = keys.pop()
         if key not in found:
             found.append(key)
-            keys += SYSTEMS[key].needs
+            keys += SYSTEMS[key]().needs
     return found

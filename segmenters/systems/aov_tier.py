@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.money import exponent
 from segmenters.instants import FAR
-from segmenters.system import NONE_LABEL, Label, System
+from segmenters.system import NONE_LABEL, DampedSystem, Label
 from segmenters.systems.tiers import NONE, Bounds, faults, tier_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Compiled(NamedTuple):
     parts: int
 
 
-class AovTier(System, frozen=True, kw_only=True):
+class AovTier(DampedSystem, frozen=True, kw_only=True):
     """Sort customers by M(365) per order into high, medium and low, with hysteresis downwards.
 
     Nothing is divided: spend is compared with so many times the threshold, exactly.

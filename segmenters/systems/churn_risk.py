@@ -18,7 +18,7 @@ from schemas.vocabulary import MS_PER_DAY
 from segmenters.calendar import day_start
 from segmenters.instants import FAR
 from segmenters.measures.tiles import END
-from segmenters.system import NONE_LABEL, Label, System
+from segmenters.system import NONE_LABEL, DampedSystem, Label
 from segmenters.systems.lifecycle_course import ACTIVE, NEW, REACTIVATED
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Compiled(NamedTuple):
     fade_pct: int
 
 
-class ChurnRisk(System, frozen=True, kw_only=True):
+class ChurnRisk(DampedSystem, frozen=True, kw_only=True):
     """Say how likely a customer who is not silent yet will soon be.
 
     G is the customer's usual gap between days with orders (`segmenters.measures.day_gaps`); where

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 import msgspec
 
 from segmenters.instants import FAR
-from segmenters.system import NONE_LABEL, Label, System
+from segmenters.system import NONE_LABEL, DampedSystem, Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ LOW: Final = 1
 MEDIUM: Final = 2
 HIGH: Final = 3
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=100_000, extra={"unit": "orders"})]
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ class Compiled(NamedTuple):
     medium: int
 
 
-class FrequencyTier(System, frozen=True, kw_only=True):
+class FrequencyTier(DampedSystem, frozen=True, kw_only=True):
     """Sort customers by F(365) into high, medium and low.
 
     Parameters

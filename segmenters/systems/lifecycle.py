@@ -272,11 +272,6 @@ class Lifecycle(System, frozen=True, kw_only=True):
                 "cadence.churned_days",
                 "the least must not exceed the most",
             ),
-            (
-                self.damping is not None,
-                "damping",
-                "is for other systems: campaigns rely on the instants of the lifecycle",
-            ),
             *(
                 (
                     segment not in ValueTier().segments,

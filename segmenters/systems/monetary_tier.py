@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from segmenters.instants import FAR
-from segmenters.system import NONE_LABEL, Label, System
+from segmenters.system import NONE_LABEL, DampedSystem, Label
 from segmenters.systems.tiers import NONE, Bounds, bounds, faults, tier_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     medium: Decimal = Decimal(1_000)
 
 
-class MonetaryTier(System, frozen=True, kw_only=True):
+class MonetaryTier(DampedSystem, frozen=True, kw_only=True):
     """Sort customers by M(365) into large, medium and small, with hysteresis on the way down.
 
     Parameters

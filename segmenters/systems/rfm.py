@@ -16,7 +16,7 @@ from schemas.money import exponent
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR
 from segmenters.rfm_map import read_map
-from segmenters.system import NONE_LABEL, Label, System
+from segmenters.system import NONE_LABEL, DampedSystem, Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Compiled(NamedTuple):
     cells: np.ndarray[tuple[int], np.dtype[np.int8]]
 
 
-class Rfm(System, frozen=True, kw_only=True):
+class Rfm(DampedSystem, frozen=True, kw_only=True):
     """Score recency, frequency and spend from 1 to 5 and name the customer by the cell of a map.
 
     Parameters

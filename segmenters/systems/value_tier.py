@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.profits import Margins
 from segmenters.instants import FAR
-from segmenters.system import Label, System
+from segmenters.system import DampedSystem, Label
 from segmenters.systems.tiers import NONE, Bounds, bounds, faults, tier_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Compiled(NamedTuple):
     profit: int
 
 
-class ValueTier(System, frozen=True, kw_only=True):
+class ValueTier(DampedSystem, frozen=True, kw_only=True):
     """Sort customers by their worth into high, mid and low, with hysteresis on the way down.
 
     Parameters
@@ -72,7 +72,7 @@ class ValueTier(System, frozen=True, kw_only=True):
     basis: Literal["spend", "profit"] = "spend"
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     down_ratio: Decimal = Decimal("0.9")
-    margin: Decimal = Decimal("0.30")
+    margin: Decimal = Decimal("0.3")
     margins: dict[Category, Decimal] = msgspec.field(default_factory=dict)
 
     key: ClassVar[str] = "value_tier"

@@ -52,7 +52,7 @@ LAWS = {
 }
 """Rules that may follow each other: all of one time zone, few sets of systems."""
 NAMES = st.sampled_from(sorted(LAWS))
-KEPT = 402
+KEPT = 730
 ONE_ALTERED = {"money": "monetary_tier", "map_b": "rfm"}
 """What differs from `counts`, by rules."""
 
