@@ -31,7 +31,7 @@ def mistakes(text: str) -> list[tuple[str, str]]:
         (LIFE + "[engin]", "engin", "did you mean engine? expected one of engine", "engin"),
         ("[engine]\nbase = 'GBP'\n" + LIFE, "engine.base", "did you mean base_currency?", "base"),
         ("[systems.lifecycel]", "systems.lifecycel", "did you mean lifecycle?", "lifecycel"),
-        ("[systems.abc]", "systems.abc", "expected one of lifecycle, monetary_tier, rfm", "abc"),
+        ("[systems.abc]", "systems.abc", "expected one of lifecycle, churn_risk", "abc"),
         (LIFE + "silent_day = 9", "systems.lifecycle.silent_day",
          "did you mean silent_purchase_days? expected one of silent_purchase_days, ", "silent_day"),
         (LIFE + "x = 9", "systems.lifecycle.x", "expected one of silent_purchase_days, ", "x"),
