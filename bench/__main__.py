@@ -24,6 +24,11 @@ JOBS = {
 }
 
 
+HOT_SKEW = 1.1
+HOT_BOUND = 1.3
+"""How much dearer than the stream asked for an event may be when a few customers make most."""
+
+
 def main() -> None:
     """Run what was asked for and print it."""
     options = _arguments()
@@ -75,46 +80,55 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print_replay(options: argparse.Namespace) -> None:
+    wanted = ("steps", "worker") if options.job == "all" else (options.job,)
     if options.shop:
         stream = simulate(Plan(options.customers, options.days, options.seed))
         drawn = "a simulated shop"
     else:
-        stream = generate(
-            options.events,
-            options.customers,
-            skew=options.skew,
-            days=options.days,
-            seed=options.seed,
-        )
-        drawn = f"skew {options.skew}"
+        stream, drawn = _stream(options, options.skew), f"skew {options.skew}"
     print(
         f"{stream.events} events of {stream.customers} customers in {options.days} days, "
         f"{drawn}, seed {options.seed}, checksum {stream.checksum}"
     )
-    if options.job in ("all", "steps"):
-        _print_steps(stream)
-    if options.job in ("all", "worker"):
-        _print_worker(stream)
+    tell = {"steps": _print_steps, "worker": _print_worker}
+    usual = {job: tell[job](stream) for job in wanted}
+    del stream
+    hot = _stream(options, HOT_SKEW)
+    for job, micros in usual.items():
+        steps_of_hot = steps.run(hot, defaults()) if job == "steps" else ()
+        got = steps.total_of(steps_of_hot) if steps_of_hot else worker.run(hot).micros
+        told = f"skew {HOT_SKEW}: {got / micros:.2f} times the above, at most {HOT_BOUND}"
+        print(f"{f'{job}, hot keys':20} {got:8.2f} us/event   {told}")
 
 
-def _print_steps(stream: Stream) -> None:
+def _stream(options: argparse.Namespace, skew: float) -> Stream:
+    return generate(
+        options.events, options.customers, skew=skew, days=options.days, seed=options.seed
+    )
+
+
+def _print_steps(stream: Stream) -> float:
     rules = defaults()
     found = steps.run(stream, rules)
     for step in found:
-        print(f"{step.name:20} {step.micros:8.2f} us/event   {step.note}")
-    print(f"{'sum':20} {sum(step.micros for step in found):8.2f} us/event")
+        name = f"  {step.name}" if step.part else step.name
+        print(f"{name:20} {step.micros:8.2f} us/event   {step.note}")
+    whole = steps.total_of(found)
+    print(f"{'sum':20} {whole:8.2f} us/event")
     tick = steps.idle_tick(rules)
     print(f"{tick.name:20} {tick.micros:8.0f} us a tick  {tick.note}")
+    return whole
 
 
-def _print_worker(stream: Stream) -> None:
+def _print_worker(stream: Stream) -> float:
     got = worker.run(stream)
-    print(f"{'worker CPU':20} {got.cpu_s / got.events * 1e6:8.2f} us/event   {got.events} events")
+    print(f"{'worker CPU':20} {got.micros:8.2f} us/event   {got.events} events")
     print(f"{'wall':20} {got.events / got.wall_s:8.0f} events/s   beside the broker")
     print(f"{'peak memory':20} {got.peak_bytes / 2**20:8.0f} MiB")
     rate = got.restored / got.restore_s
     speed = got.restored_bytes / got.restore_s / 2**20
     print(f"{'restore':20} {rate:8.0f} rows/s     {got.restored} rows, {speed:.0f} MiB/s")
+    return got.micros
 
 
 def _print_latency(options: argparse.Namespace) -> None:

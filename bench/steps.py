@@ -9,46 +9,43 @@ from __future__ import annotations
 import gc
 import time
 from collections import defaultdict
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from bench.stream import START, Record, Stream
-from schemas.changes import cloudevent_headers, encode
+from bench.pages import Page, pages_of
+from bench.stream import START, Stream
 from segmenters.batch import EventBatch
 from segmenters.engine import Engine
 from segmenters.instants import NEVER
+from streams import decode
 from streams.decode import Decoder
 from streams.delivery.faust_app import COLLECT
+from streams.effects import changes_out
+from streams.inventory import Inventory
 from streams.lanes import Lane
 from streams.topic_lane import Answer, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from segmenters.rules import Rules
 
 CHUNK = 10_000
 FAMILIES = {"purchases": "purchase", "engagements": "engagement"}
+BATCH_BYTES = 512 * 1024
 
 
 class Step(NamedTuple):
-    """One step's cost."""
+    """One step's cost; that of a part is in the step before it."""
 
     name: str
     micros: float
     note: str
-
-
-class _Raw(NamedTuple):
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes
-    value: bytes
-    headers: tuple[()] = ()
+    part: bool = False
 
 
 class _Meter:
@@ -56,13 +53,32 @@ class _Meter:
 
     def __init__(self) -> None:
         self.spent: defaultdict[str, float] = defaultdict(float)
+        self.parts: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.made: defaultdict[str, int] = defaultdict(int)
+        self._under = ""
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
+        """Time a block; within another it is a part of that one."""
+        under, self._under = self._under, name
+        if under:
+            self.parts[under][name] = None
         begun = time.process_time()
-        yield
-        self.spent[name] += time.process_time() - begun
+        try:
+            yield
+        finally:
+            self.spent[name] += time.process_time() - begun
+            self._under = under
+
+    def watch(self, owner: Any, function: str, name: str) -> Any:
+        """Time a function of an object or a module wherever it is called."""
+        inner = getattr(owner, function)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.step(name):
+                return inner(*args, **kwargs)
+
+        return patch.object(owner, function, timed)
 
 
 def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
@@ -70,23 +86,28 @@ def run(stream: Stream, rules: Rules, partition: int = 0) -> list[Step]:
     _warm(stream, rules, partition)
     engine, meter = Engine(rules), _Meter()
     lane = Lane(dict.fromkeys(FAMILIES, Position(0, NEVER)), dict.fromkeys(FAMILIES, 1), 1 << 40)
-    total = 0
-    log = {
-        "purchases": _raws(stream.purchases[partition]),
-        "engagements": _raws(stream.engagements[partition]),
+    feeder, inventory = Feeder(stream, rules, partition), Inventory()
+    logs = {"purchases": stream.purchases, "engagements": stream.engagements}
+    size = sum(len(log[partition]) for log in logs.values())
+    pages = {
+        name: pages_of(log[partition], max(1, CHUNK * len(log[partition]) // size))
+        for name, log in logs.items()
     }
     gc.collect()
     gc.freeze()  # the stream itself is not the worker's
     gc.set_threshold(*COLLECT)
-    for _ in _fetches(log, lane, meter, Feeder(stream, rules, partition)):
-        while True:
-            with meter.step("merge"):
-                cut = lane.cut(CHUNK)
-            if cut is None:
-                break
-            r = cut.run
-            total += len(r)
-            _apply(engine, r.batch(), meter)
+    with ExitStack() as watched:
+        for one in _watched(engine, feeder, meter):
+            watched.enter_context(one)
+        total = 0
+        for _ in _fetches(pages, lane, meter, feeder):
+            while True:
+                with meter.step("merge"):
+                    cut = lane.cut(CHUNK)
+                if cut is None:
+                    break
+                total += len(cut.run)
+                _apply(engine, cut.run.batch(), meter, inventory)
     return _report(engine, meter, total)
 
 
@@ -102,40 +123,56 @@ class Feeder:
         }
 
 
+def _watched(engine: Engine, feeder: Feeder, meter: _Meter) -> Iterator[Any]:
+    """Name the parts of steps that are told by themselves."""
+    for decoder in feeder.decoders.values():
+        yield meter.watch(decoder, "_facts", "JSON to facts")
+        yield meter.watch(decoder, "_route", "keys and partitions")
+        yield meter.watch(decoder, "_fill", "kinds and amounts")
+    yield meter.watch(decode, "_append_times", "append times")
+    yield meter.watch(decode, "_instants", "instants")
+    yield meter.watch(decode, "digests_of", "digests of ids")
+    yield meter.watch(engine.ledger, "rows_of", "key to row")
+
+
 def _fetches(
-    log: dict[str, list[_Raw]], lane: Lane, meter: _Meter, feeder: Feeder
+    pages: dict[str, list[Page]], lane: Lane, meter: _Meter, feeder: Feeder
 ) -> Iterator[None]:
-    """Bring both topics to the lane in step, a chunk at a time."""
-    total = sum(map(len, log.values()))
-    share = {name: max(1, CHUNK * len(records) // total) for name, records in log.items()}
-    at = dict.fromkeys(log, 0)
-    while any(at[name] < len(records) for name, records in log.items()):
-        for name, records in log.items():
-            begin, end = at[name], min(at[name] + share[name], len(records))
-            if begin < end:
-                with meter.step("decode"):
-                    part = feeder.decoders[name].decode(
-                        records[begin:end], begin, end, feeder.partition, feeder.until
-                    )
-                with meter.step("merge"):
-                    lane.append(name, part)
-            at[name] = end
-            lane.answered(name, Answer(START, end, end == len(records), 1))
+    """Bring both topics to the lane in step, a page at a time."""
+    for number in range(max(map(len, pages.values()))):
+        for name, log in pages.items():
+            if number >= len(log):
+                continue
+            page = log[number]
+            with meter.step("records"):
+                records = page.read()
+            with meter.step("decode"):
+                part = feeder.decoders[name].decode(
+                    records, page.begin, page.end, feeder.partition, feeder.until
+                )
+            del records
+            with meter.step("merge"):
+                lane.append(name, part)
+            lane.answered(name, Answer(START, page.end, number + 1 == len(log), 1))
         yield
 
 
-def _apply(engine: Engine, batch: EventBatch, meter: _Meter) -> None:
+def _apply(engine: Engine, batch: EventBatch, meter: _Meter, inventory: Inventory) -> None:
     with meter.step("engine"):
         outcome = engine.apply(batch, NEVER)
     with meter.step("changelog values"):
         values = engine.dump_rows(outcome.dirty)
+    with meter.step("inventory"):
+        inventory.write(outcome.dirty, values)
     with meter.step("changelog batches"):
-        _frame(values)
+        _frame((key, value, []) for key, value in values)
     with meter.step("changes"):
-        changes = outcome.build_changes(0)
-        for _, change in changes:
-            encode(change)
-            cloudevent_headers(change, "/rewake")
+        with meter.step("words"):
+            changes = outcome.build_changes(0)
+        with meter.step("values and headers"):
+            told = changes_out(changes, "/rewake")
+        with meter.step("batches"):
+            _frame(told)
     with meter.step("profiles"):
         engine.profiles(outcome.profile_rows)
     meter.made["rows"] += len(values)
@@ -146,21 +183,33 @@ def _apply(engine: Engine, batch: EventBatch, meter: _Meter) -> None:
 
 def _report(engine: Engine, meter: _Meter, total: int) -> list[Step]:
     made = meter.made
-    a_change = meter.spent["changes"] / max(made["changes"], 1) * 1e6
+    a_change = 1e6 / max(made["changes"], 1)
     a_customer = engine.ledger.nbytes / max(engine.customers, 1)
     notes = {
         "engine": f"{engine.customers} customers, {a_customer:.0f} B a customer and its key",
         "changelog values": f"{made['rows'] / total:.2f} rows/event, "
         f"{made['bytes'] / max(made['rows'], 1):.0f} B a row",
-        "changes": f"{made['changes'] / total:.3f} changes/event, {a_change:.1f} us a change",
         "profiles": f"{made['profiles'] / total:.3f} profiles/event",
     }
-    spent = meter.spent.items()
-    return [Step(name, seconds / total * 1e6, notes.get(name, "")) for name, seconds in spent]
+    for name in ("changes", *meter.parts["changes"]):
+        notes[name] = f"{meter.spent[name] * a_change:.1f} us a change"
+    notes["changes"] = f"{made['changes'] / total:.3f} changes/event, {notes['changes']}"
+
+    def told(name: str, part: bool) -> Step:
+        return Step(name, meter.spent[name] / total * 1e6, notes.get(name, ""), part)
+
+    parts = {part for names in meter.parts.values() for part in names}
+    found = []
+    for name in meter.spent:
+        if name not in parts:
+            found.append(told(name, False))
+            found += [told(part, True) for part in meter.parts[name]]
+    return found
 
 
-def _raws(log: list[Record]) -> list[_Raw]:
-    return [_Raw(k, START, 1, record.key, record.value) for k, record in enumerate(log)]
+def total_of(steps: Iterable[Step]) -> float:
+    """Return what all steps take together, in microseconds per event."""
+    return sum(step.micros for step in steps if not step.part)
 
 
 def _warm(stream: Stream, rules: Rules, partition: int) -> None:
@@ -168,16 +217,21 @@ def _warm(stream: Stream, rules: Rules, partition: int) -> None:
     engine = Engine(rules)
     record = stream.purchases[partition][0]
     one = EventBatch.from_columns([record.key], [START], [0], [100], [1], [1], [False], ["e"])
-    _apply(engine, one, _Meter())
+    _apply(engine, one, _Meter(), Inventory())
     engine.tick(START + 1)
+    for name, decoder in Feeder(stream, rules, partition).decoders.items():
+        log = stream.purchases if name == "purchases" else stream.engagements
+        decoder.decode(pages_of(log[partition][:1], 1)[0].read(), 0, 1, partition, 1 << 60)
 
 
-def _frame(values: list[tuple[bytes, bytes]]) -> None:
-    batch = DefaultRecordBatchBuilder(2, 0, 1, -1, -1, -1, 512 * 1024)
-    for n, (key, value) in enumerate(values):
-        if batch.append(n, None, key, value, []) is None:
+def _frame(records: Iterable[tuple[bytes | None, bytes | None, Any]]) -> None:
+    batch = DefaultRecordBatchBuilder(2, 0, 1, -1, -1, -1, BATCH_BYTES)
+    for n, (key, value, headers) in enumerate(records):
+        if batch.append(n, None, key, value, headers) is None:
             batch.build()
-            batch = DefaultRecordBatchBuilder(2, 0, 1, -1, -1, -1, 512 * 1024)
+            batch = DefaultRecordBatchBuilder(2, 0, 1, -1, -1, -1, BATCH_BYTES)
+            batch.append(n, None, key, value, headers)
+    batch.build()
 
 
 def idle_tick(rules: Rules, customers: int = 1_000_000) -> Step:

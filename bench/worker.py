@@ -39,6 +39,11 @@ class Figures(NamedTuple):
     restored_bytes: int
     peak_bytes: int
 
+    @property
+    def micros(self) -> float:
+        """CPU of the worker process per event, in microseconds."""
+        return self.cpu_s / self.events * 1e6
+
 
 def run(stream: Stream) -> Figures:
     """Load the stream and run the worker over it, then restart it."""

@@ -256,7 +256,7 @@ class Effects:
         offsets = await self._producer.transact(
             [
                 (target.changelog, target.partition, changelog),
-                (target.changes, target.partition, self._changes(pending.changes)),
+                (target.changes, target.partition, changes_out(pending.changes, target.source)),
                 (target.dead_letters, target.dead_partition, self._letters(pending.letters)),
             ]
         )
@@ -269,15 +269,14 @@ class Effects:
         offset = offsets[0] + 1
         self._on_durable(Durable(record, offset, profiles, settled, told, pending.appended))
 
-    def _changes(self, changes: Sequence[tuple[bytes, Change]]) -> list[Outgoing]:
-        source = self._target.source
-        return [
-            (key, encode(change), cloudevent_headers(change, source)) for key, change in changes
-        ]
-
     def _letters(self, letters: Sequence[Letter]) -> list[Outgoing]:
         now = self._now()
         return [_outgoing(letter, self._target.partition, now) for letter in letters]
+
+
+def changes_out(changes: Sequence[tuple[bytes, Change]], source: str) -> list[Outgoing]:
+    """Return changes as records of the changes topic; ``source`` names the app that tells them."""
+    return [(key, encode(change), cloudevent_headers(change, source)) for key, change in changes]
 
 
 def _outgoing(letter: Letter, partition: int, now: Instant) -> Outgoing:

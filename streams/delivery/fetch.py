@@ -226,7 +226,7 @@ def read_result(result: FetchResult) -> Fetched | None:
     if parsed is None or not result.check_assignment(tp):
         return None
     begin: int = parsed.next_fetch_offset
-    records = _committed_records(parsed, tp)
+    records = committed_records(parsed, tp)
     end: int = parsed.next_fetch_offset
     result._update_position()
     result._partition_records = None
@@ -237,7 +237,7 @@ def read_result(result: FetchResult) -> Fetched | None:
     return Fetched(TP(tp.topic, tp.partition), records, begin, end, answer)
 
 
-def _committed_records(parsed: PartitionRecords, tp: TopicPartition) -> list[Raw]:
+def committed_records(parsed: PartitionRecords, tp: TopicPartition) -> list[Raw]:
     """Collect the records as the C parser yields them, without a Python frame for each."""
     batches, committed_only = parsed._records, parsed._isolation_level == READ_COMMITTED
     aborted: set[int] = parsed._aborted_producers
