@@ -195,7 +195,7 @@ class Changeover:
 
     def rows(self) -> Rows:
         """Return the rows of those left: blank so far."""
-        return np.array([self._engine.row_of(key) for key in self._engine.waiting], np.int64)
+        return self._engine.find_rows(list(self._engine.waiting))
 
     @property
     def left(self) -> list[Rules]:
@@ -262,7 +262,8 @@ def move(old: Ledger, new: Ledger) -> Rows:
 
     A field that is not there, or has another shape, begins as for a new customer.
     """
-    rows, count = new.rows_of(old.keys), len(old)
+    count = len(old)
+    rows = new.rows_of(old.keys.at(np.arange(count)))
     heads = new.rows["head"][rows]  # of what an earlier value of the same key may have left
     new.rows[rows] = new.blank()
     new.dues[rows] = new.refresh[rows] = FAR

@@ -102,7 +102,11 @@ class Engine:
 
     def row_of(self, customer: bytes) -> int:
         """Return the row of a customer, or -1."""
-        return self.ledger.index.get(customer, -1)
+        return int(self.find_rows([customer])[0])
+
+    def find_rows(self, customers: Sequence[bytes]) -> Rows:
+        """Return the rows of customers, -1 for those unknown."""
+        return self.ledger.keys.find(customers)
 
     def apply(self, batch: EventBatch, clock: Instant | None = None) -> Outcome:
         """Apply facts in their order.
@@ -300,8 +304,7 @@ class Engine:
 
     def dump_rows(self, rows: Rows) -> list[tuple[bytes, bytes]]:
         """Return (key, changelog value) of rows."""
-        keys = self.ledger.keys
-        return list(zip([keys[i] for i in rows.tolist()], self.ledger.pack(rows), strict=True))
+        return list(zip(self.ledger.keys.at(rows), self.ledger.pack(rows), strict=True))
 
     def load_rows(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Restore rows from changelog values; of one key the last wins.

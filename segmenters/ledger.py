@@ -1,7 +1,7 @@
 """Hold the state of all customers of one partition.
 
-Responsible for the arrays (rows, due column, pool of day tiles), the key index, growth by doubling,
-and the changelog values. It must not judge: the kernel does, on these arrays.
+Responsible for the arrays (rows, due column, pool of day tiles), their growth by doubling, and the
+changelog values. It must not judge: the kernel does, on these arrays.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from schemas.errors import ChangelogCorrupt, LayoutChanged
 from segmenters.changelog import HEAD_BYTES
 from segmenters.instants import FAR
+from segmenters.keys import Keys
 from segmenters.measures.tiles import BLANK, END
 
 if TYPE_CHECKING:
@@ -35,16 +36,15 @@ class Ledger:
 
     ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i``
     must be judged again though nothing happens; ``refresh[i]`` the instant at which its cached
-    profile must be looked at again; ``keys[i]`` the customer id in UTF-8. ``stamp`` stands in front
-    of every changelog value: `segmenters.terms.stamp_of`.
+    profile must be looked at again; ``keys`` numbers the customer ids, in UTF-8, as their rows.
+    ``stamp`` stands in front of every changelog value: `segmenters.terms.stamp_of`.
     """
 
     def __init__(self, layout: Layout, kernel: Kernel, stamp: int) -> None:
         self.layout = layout
         self.stamp = stamp
         self.kernel = kernel
-        self.index: dict[bytes, int] = {}
-        self.keys: list[bytes] = []
+        self.keys = Keys()
         self.opened = 0
         self.rows: Any = np.zeros(0, layout.row).view(np.recarray)
         self.dues = np.zeros(0, np.int64)
@@ -61,39 +61,26 @@ class Ledger:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays in use, without the key index."""
+        """Bytes in use: rows, tiles and keys."""
         rows = len(self.keys) * (int(self.rows.itemsize) + 24)
-        return rows + int(self.free[1]) * self.layout.tile.itemsize
+        return rows + int(self.free[1]) * self.layout.tile.itemsize + self.keys.nbytes
 
     def rows_of(self, customers: Sequence[bytes]) -> Rows:
         """Return the rows of customers, opening those not seen yet."""
-        get = self.index.get
-        found = [get(key, END) for key in customers]
-        if END in found:
-            for k, row in enumerate(found):
-                if row == END:
-                    found[k] = self._open(customers[k])
-            if len(self.keys) > self.opened:
-                self.kernel.module.open_rows(
-                    self.rows, self.dues, self.refresh, self.opened, len(self.keys)
-                )
-                self.opened = len(self.keys)
-        return np.array(found, dtype=np.int64)
+        rows = self.keys.add(customers)
+        known = len(self.keys)
+        if known > self.opened:
+            if known > len(self.rows):
+                self._fit_rows(known)
+            self.kernel.module.open_rows(self.rows, self.dues, self.refresh, self.opened, known)
+            self.opened = known
+        return rows
 
     def blank(self) -> Any:
         """Return the row of a customer nobody has seen yet."""
         rows, none = np.zeros(1, self.layout.row).view(np.recarray), np.zeros(1, np.int64)
         self.kernel.module.open_rows(rows, none, none, 0, 1)
         return rows[0]
-
-    def _open(self, key: bytes) -> int:
-        row = self.index.get(key)
-        if row is None:
-            row = self.index[key] = len(self.keys)
-            self.keys.append(key)
-            if row >= len(self.rows):
-                self._fit_rows(row + 1)
-        return row
 
     def _fit_rows(self, least: int) -> None:
         capacity = max(least, 2 * len(self.rows))

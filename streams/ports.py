@@ -80,8 +80,8 @@ class PartitionEngine(Protocol):
     def profiles(self, rows: IntArray) -> Sequence[Profile]:
         """Return profiles of rows."""
 
-    def row_of(self, customer: bytes) -> int:
-        """Return the row of a customer, or -1."""
+    def find_rows(self, customers: Sequence[bytes]) -> IntArray:
+        """Return the rows of customers, -1 for those unknown."""
 
 
 class Changeover(Protocol):

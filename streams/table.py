@@ -95,7 +95,7 @@ class PartitionState:
         """Return the rows the cache may not hold; those of other rules come when they are moved."""
         rows = np.arange(self.engine.customers)
         if not self._all_uncached:
-            rows = np.array([self.engine.row_of(key) for key in self._uncached], np.int64)
+            rows = self.engine.find_rows(list(self._uncached))
         return rows if self.changeover is None else np.setdiff1d(rows, self.changeover.rows())
 
     def load(self, chunk: Chunk) -> None:
@@ -144,8 +144,7 @@ class PartitionState:
                 rows[key] = value
         if rows:
             self.engine.load_rows(list(rows), list(rows.values()))
-            numbers = np.array([self.engine.row_of(key) for key in rows], np.int64)
-            self.inventory.write(numbers, list(rows.items()))
+            self.inventory.write(self.engine.find_rows(list(rows)), list(rows.items()))
             self.restored += len(rows)
             self.restored_bytes += sum(map(len, rows.values()))
             self._unwound = True

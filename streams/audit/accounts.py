@@ -153,7 +153,7 @@ def of_rows(
             unreadable[key] = error
     engine.wind()
     keys = [key for key in rows if key not in unreadable]
-    places = {key: engine.row_of(key) for key in keys}
+    places = dict(zip(keys, engine.find_rows(keys).tolist(), strict=True))
     if not keys:
         return {}, unreadable
     stored = {key: _account(engine, place, days[key], {}) for key, place in places.items()}

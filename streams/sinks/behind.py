@@ -97,7 +97,7 @@ class Behind:
         """Take customers back whose profiles Redis has refused; they are tried again later."""
         self.void()
         if self.engine is not None:
-            rows = np.array([self.engine.row_of(each.encode()) for each in customers], np.int64)
+            rows = self.engine.find_rows([each.encode() for each in customers])
             self._refused.add(rows[rows >= 0])
             self._again_at = time.monotonic() + AGAIN_S
 

@@ -155,7 +155,7 @@ def states(engine: Engine) -> dict[str, dict[str, Any]]:
     names = [name for name in ledger.rows.dtype.names if name not in _FREE]
     profiles = engine.profiles(np.arange(engine.customers)) if engine.customers else []
     found = {}
-    for number, key in enumerate(ledger.keys):
+    for number, key in enumerate(ledger.keys.at(np.arange(len(ledger)))):
         row = ledger.rows[number]
         state: dict[str, Any] = {name: row[name].tolist() for name in names}
         tiles, tile = [], int(row["head"])

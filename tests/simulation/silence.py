@@ -86,8 +86,8 @@ class SilenceEngine:
     def customers(self) -> int:
         return len(self.keys)
 
-    def row_of(self, customer: bytes) -> int:
-        return self.rows.get(customer, -1)
+    def find_rows(self, customers: Sequence[bytes]) -> IntArray:
+        return np.array([self.rows.get(key, -1) for key in customers], np.int64)
 
     def _row(self, key: bytes) -> int:
         row = self.rows.get(key)

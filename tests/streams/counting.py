@@ -99,8 +99,8 @@ class CountingEngine:
         for key, value in zip(keys, values, strict=True):
             self.cells[self._row(key)] = ROW.unpack(value)
 
-    def row_of(self, customer: bytes) -> int:
-        return self.rows.get(customer, -1)
+    def find_rows(self, customers: Sequence[bytes]) -> IntArray:
+        return np.array([self.rows.get(key, -1) for key in customers], np.int64)
 
     def wind(self) -> None:
         """Have no deadlines."""
