@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from schemas.vocabulary import MS_PER_DAY, Kind
 from segmenters.batch import EventBatch
 from segmenters.engine import Engine
+from segmenters.ledger import FIRST_CAPACITY
 
 if TYPE_CHECKING:
     from segmenters.rules import Rules
@@ -47,3 +48,4 @@ def warm_up(rules: Rules) -> None:
     restored = Engine(rules)
     restored.load_rows([key for key, _ in rows], [value for _, value in rows])
     restored.wind()
+    restored.ledger.rows_of([b"%d" % number for number in range(FIRST_CAPACITY)])  # it grows

@@ -16,8 +16,10 @@ from schemas import events
 from schemas.errors import Reason, Rejected
 from schemas.events import MAX_EVENT_BYTES, Cancel, Engagement, Order, Refund
 from schemas.instants import EARLIEST, LATEST, format_instant, parse_instant
+from schemas.money import exponent
 from schemas.vocabulary import Kind
 from segmenters.instants import NEVER
+from streams.amounts import NOT_PLAIN, plain_amounts
 from streams.digests import digests_of
 from streams.partitioner import partitions_of
 from streams.runs import LOG_APPEND_TIME, Run
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
     from schemas.events import Purchase
     from schemas.money import Currencies
     from schemas.profits import Profits
-    from schemas.vocabulary import Instant
+    from schemas.vocabulary import Instant, Minor
     from streams.runs import BoolArray, IntArray, Raw
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError)
-_NOTHING: Final = Engagement(event_id="-", customer_id="-", ts=EARLIEST, kind="-")
+_NOTHING: Final[dict[str, Purchase | Engagement]] = {
+    "purchase": Cancel(event_id="-", customer_id="-", ts=EARLIEST, order_id=""),
+    "engagement": Engagement(event_id="-", customer_id="-", ts=EARLIEST, kind="-"),
+}
 """Stands in the columns where a record could not be decoded."""
 _ROUTING: Final = (
     "use the Java client's murmur2 partitioner; with librdkafka set partitioner=murmur2_random"
@@ -67,6 +72,7 @@ class Decoder:
         self._family = family
         self._partitions = partitions
         self._to_minor = currencies.to_minor
+        self._base, self._places = currencies.base, exponent(currencies.base)
         self._qualifying = frozenset(qualifying)
         self._profits = profits
         self._decode = events.decode_purchase if family == "purchase" else events.decode_engagement
@@ -99,7 +105,7 @@ class Decoder:
         rejections: dict[int, Rejected] = {}
         run.rejections = rejections
         size = len(run.records)
-        run.offsets = np.fromiter([r.offset for r in records], np.int64, size)
+        run.offsets = _offsets(records)
         run.appended = _append_times(records)
         facts = self._facts([r.value for r in records], rejections)
         run.customers = self._route([r.key for r in records], facts, partition, rejections)
@@ -135,7 +141,7 @@ class Decoder:
                 facts.extend(left)
             except (*_UNREADABLE, Rejected) as error:
                 index = len(facts)
-                facts.append(_NOTHING)
+                facts.append(_NOTHING[self._family])
                 rejections[index] = events.diagnose(values[index], self._family, error)
             else:
                 return facts
@@ -186,25 +192,29 @@ class Decoder:
             [fact.kind in qualifying for fact in facts], np.bool_, len(facts)
         )
 
-    def _purchases(self, run: Run, facts: Sequence[Purchase | Engagement]) -> None:
-        kinds, amounts, orders = [], [], []
-        to_minor = self._to_minor
-        for index, fact in enumerate(facts):
-            amount, order = 0, ""
-            kind = _KINDS[type(fact)]
-            if index not in run.rejections:
-                order = fact.order_id or ""  # type: ignore[union-attr]
-                if kind <= Kind.REFUND:
-                    try:
-                        amount = to_minor(fact.amount, fact.currency)  # type: ignore[union-attr]
-                    except Rejected as error:
-                        run.rejections[index] = error
-            kinds.append(kind)
-            amounts.append(amount)
-            orders.append(order)
-        run.kind = np.array(kinds, np.int8)
-        run.amount = np.array(amounts, np.int64)
-        run.order = digests_of(orders)
+    def _purchases(self, run: Run, facts: Sequence[Any]) -> None:
+        size = len(facts)
+        run.kind = np.fromiter([_KINDS[type(fact)] for fact in facts], np.int8, size)
+        run.order = digests_of([fact.order_id or "" for fact in facts])
+        priced = np.flatnonzero(run.kind <= Kind.REFUND)
+        paid = facts if len(priced) == size else [facts[index] for index in priced.tolist()]
+        amounts = plain_amounts([fact.amount for fact in paid], self._places)
+        base, currencies = self._base, [fact.currency for fact in paid]
+        if currencies.count(base) < len(paid):
+            amounts[[currency != base for currency in currencies]] = NOT_PLAIN
+        run.amount[priced] = amounts
+        for place in np.flatnonzero(amounts == NOT_PLAIN).tolist():
+            index = int(priced[place])
+            run.amount[index] = self._one_by_one(paid[place], index, run.rejections)
+
+    def _one_by_one(
+        self, fact: Order | Refund, index: int, rejections: dict[int, Rejected]
+    ) -> Minor:
+        try:
+            return self._to_minor(fact.amount, fact.currency)
+        except Rejected as error:
+            rejections.setdefault(index, error)
+            return 0
 
     def _earn(self, run: Run, facts: Sequence[Purchase | Engagement], profits: Profits) -> None:
         """Work out what orders earned; an order whose items cannot be read is rejected."""
@@ -229,6 +239,15 @@ def _sized(value: bytes | None) -> bytes | None:
         detail = f"expected at most {MAX_EVENT_BYTES} bytes, got {len(value)}"
         raise Rejected(Reason.OVERSIZED, detail)
     return value
+
+
+def _offsets(records: Sequence[Raw]) -> IntArray:
+    """Return the offsets; they ascend, so the first and the last tell whether any is left out."""
+    if records:
+        first, last = records[0].offset, records[-1].offset
+        if last - first == len(records) - 1:
+            return np.arange(first, last + 1, dtype=np.int64)
+    return np.fromiter([r.offset for r in records], np.int64, len(records))
 
 
 def _append_times(records: Sequence[Raw]) -> IntArray:

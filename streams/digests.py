@@ -24,20 +24,25 @@ _SEED = np.uint64(0x9E3779B97F4A7C15)
 
 @numba.njit(cache=True, nogil=True)
 def _murmur64(blob, ends, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    start = 0
+    # ``blob`` has eight bytes more than it needs: a tail is read as a whole word, and cut. Unsigned
+    # indices: a signed one could count from the end, and eight loads would not become one.
+    start = np.uint64(0)
     for row in range(len(ends)):
-        end = ends[row]
-        h = _SEED ^ (np.uint64(end - start) * _M)
+        end = np.uint64(ends[row])
+        h = _SEED ^ ((end - start) * _M)
         at = start
         while at < end:
             k = np.uint64(0)
-            for j in range(min(8, end - at)):
-                k |= np.uint64(blob[at + j]) << np.uint64(8 * j)
+            for j in range(8):
+                k |= np.uint64(blob[at + np.uint64(j)]) << np.uint64(8 * j)
+            rest = end - at
+            if rest < np.uint64(8):
+                k &= (np.uint64(1) << (np.uint64(8) * rest)) - np.uint64(1)
             k *= _M
             k ^= k >> _R
             k *= _M
             h = (h ^ k) * _M
-            at += 8
+            at += np.uint64(8)
         h ^= h >> _R
         h *= _M
         h ^= h >> _R
@@ -75,7 +80,7 @@ def digests_of_bytes(texts: Sequence[bytes]) -> NDArray[np.int64]:
 
 def _digests(joined: bytes, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     out = np.empty(len(lengths), np.int64)
-    _murmur64(np.frombuffer(joined, np.uint8), np.cumsum(lengths), out)
+    _murmur64(np.frombuffer(joined + bytes(8), np.uint8), np.cumsum(lengths), out)
     out[out == 0] = 1
     out[lengths == 0] = 0
     return out

@@ -35,7 +35,8 @@ def _murmur2(blob, ends, out):  # type: ignore[no-untyped-def]  # pragma: no cov
         h = (0x9747B28C ^ length) & mask
         at = start
         while end - at >= 4:
-            k = blob[at] | (blob[at + 1] << 8) | (blob[at + 2] << 16) | (blob[at + 3] << 24)
+            k = np.int64(blob[at]) | (np.int64(blob[at + 1]) << 8)
+            k |= (np.int64(blob[at + 2]) << 16) | (np.int64(blob[at + 3]) << 24)
             k = (k * m) & mask
             k ^= k >> 24
             k = (k * m) & mask
@@ -44,11 +45,11 @@ def _murmur2(blob, ends, out):  # type: ignore[no-untyped-def]  # pragma: no cov
             at += 4
         rest = end - at
         if rest == 3:
-            h ^= blob[at + 2] << 16
+            h ^= np.int64(blob[at + 2]) << 16
         if rest >= 2:
-            h ^= blob[at + 1] << 8
+            h ^= np.int64(blob[at + 1]) << 8
         if rest >= 1:
-            h ^= blob[at]
+            h ^= np.int64(blob[at])
             h = (h * m) & mask
         h ^= h >> 13
         h = (h * m) & mask
@@ -72,7 +73,7 @@ def partitions_of(keys: Sequence[bytes], count: int) -> IntArray:
     >>> partitions_of([b"a", b"customer-17"], 4).tolist()
     [0, 0]
     """
-    blob = np.frombuffer(b"".join(keys), np.uint8).astype(np.int64)
+    blob = np.frombuffer(b"".join(keys), np.uint8)
     ends = np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
     out = np.empty(len(keys), np.int64)
     _murmur2(blob, ends, out)

@@ -85,7 +85,7 @@ class Run:
     records : list
         The raw records, for dead letters.
     rejections : dict
-        Index → why: the placeholders. Their other columns hold zeros.
+        Index → why: the placeholders. Their other columns say nothing.
     """
 
     __slots__ = ("begin", "end", "rejections", *_ARRAYS, *_LISTS)

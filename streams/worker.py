@@ -19,6 +19,7 @@ from faust import Worker
 from segmenters.rules import load
 from segmenters.warming import warm_up
 from streams import health, logs
+from streams.amounts import plain_amounts
 from streams.app import FAMILIES, build, judging_by
 from streams.cluster import inspect
 from streams.digests import digests_of
@@ -54,6 +55,7 @@ def run(settings: Settings) -> None:
     warm_up(rules)
     partitions_of([b""], 1)
     digests_of([""])
+    plain_amounts(["1"], 0)
     judging = judging_by(rules)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
