@@ -163,6 +163,17 @@ def test_keys_of_equal_letters_cut_otherwise_are_not_taken_for_equal():
     assert len(run.rejections) == 2
 
 
+def test_keys_are_told_apart_where_ids_hold_line_feeds():
+    keys = [b"c-1\nc", b"1"]
+    events = [engagement(customer_id="c-1"), engagement(customer_id="c\n1")]
+    run = decode(
+        "engagement",
+        [record(n, e, key=k) for n, (k, e) in enumerate(zip(keys, events, strict=True))],
+    )
+    assert {r.reason for r in run.rejections.values()} == {Reason.MISROUTED}
+    assert len(run.rejections) == 2
+
+
 def test_customers_beyond_ascii_are_compared_as_utf8():
     run = decode("engagement", [record(0, engagement(customer_id="客户"), key="客户".encode())])
     assert run.customers == ["客户".encode()]
