@@ -107,6 +107,7 @@ class Teller:
             Per record and system: when the customer changes next if nothing happens, and to what
             (-1: not foreseen).
         """
+        records = records.view(np.ndarray)  # a recarray's fields cost a call of Python's each
         version = self._version
         event_ids = batch.event_ids if batch is not None else ()
         features, moves = self._features, self._moves
@@ -162,10 +163,11 @@ class Teller:
 
     def _latest(self, ledger: Ledger, records: NDArray[Any]) -> NDArray[np.bool_]:
         latest = np.zeros(len(records), np.bool_)
-        for k, system in enumerate(self._rules.systems):
-            mine = records["system"] == k
-            rows = ledger.rows[f"{system.key}_sequence"][records["row"][mine]]
-            latest[mine] = rows == records["sequence"][mine]
+        rows, number = ledger.rows.view(np.ndarray), records["system"]
+        for k in set(number.tolist()):
+            mine = number == k
+            present = rows[f"{self._rules.systems[k].key}_sequence"][records["row"][mine]]
+            latest[mine] = present == records["sequence"][mine]
         return latest
 
     def _move(self, number: int, before: int, after: int, *standing: int) -> _Move:
@@ -227,7 +229,8 @@ class Teller:
         columns = ["sequence", "version"]
         for key, _ in systems:
             columns += [key, f"{key}_since"]
-        picked = [ledger.rows[name][rows].tolist() for name in columns]
+        held = ledger.rows.view(np.ndarray)
+        picked = [held[name][rows].tolist() for name in columns]
         profiles = []
         for customer, end, ahead, sequence, version, *standing in zip(
             ledger.keys.at(rows), until, following, *picked, strict=True
