@@ -9,12 +9,13 @@ some 150 bytes a customer; this is `nbytes`, about 45 for keys of 16 bytes.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
 from numba.extending import register_jitable
+
+from segmenters.cutting import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Keys:
     >>> keys.add([b"a", b"b", b"a"]).tolist(), keys.find([b"b", b"c"]).tolist()
     ([0, 1, 0], [1, -1])
     >>> keys.at(np.array([1, 0])), len(keys)
-    ([b'b', b'a'], 2)
+    ((b'b', b'a'), 2)
     """
 
     __slots__ = ("_ends", "_slots", "_text", "_used")
@@ -74,14 +75,12 @@ class Keys:
             numbers, _ = self._look(text, ends, adding=True)
         return numbers
 
-    def at(self, numbers: Numbers) -> list[bytes]:
+    def at(self, numbers: Numbers) -> tuple[bytes, ...]:
         """Return the keys of numbers."""
-        ends = np.zeros(len(numbers) + 1, np.int64)
-        np.cumsum(self._ends[numbers + 1] - self._ends[numbers], out=ends[1:])
-        text = np.empty(int(ends[-1]), np.uint8)
-        _gather(self._ends, self._text, numbers, ends, text)
-        joined = text.tobytes()
-        return [joined[a:z] for a, z in pairwise(ends.tolist())]
+        lengths = self._ends[numbers + 1] - self._ends[numbers]
+        text = np.empty(int(lengths.sum()), np.uint8)
+        _gather(self._ends, self._text, numbers, text)
+        return cut(text.tobytes(), lengths)
 
     def _look(self, text: Any, ends: Numbers, *, adding: bool) -> tuple[Numbers, int]:
         numbers = np.empty(len(ends), np.int64)
@@ -200,8 +199,9 @@ def _move(old, new):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _gather(ends, known, numbers, stops, text):  # type: ignore[no-untyped-def]
-    for k in range(len(numbers)):
-        first = ends[numbers[k]]
-        for j in range(stops[k + 1] - stops[k]):
-            text[stops[k] + j] = known[first + j]
+def _gather(ends, known, numbers, text):  # type: ignore[no-untyped-def]
+    at = 0
+    for number in numbers:
+        for j in range(ends[number], ends[number + 1]):
+            text[at] = known[j]
+            at += 1

@@ -6,7 +6,6 @@ changelog values. It must not judge: the kernel does, on these arrays.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ChangelogCorrupt, LayoutChanged
 from segmenters.changelog import HEAD_BYTES
+from segmenters.cutting import cut
 from segmenters.instants import FAR
 from segmenters.keys import Keys
 from segmenters.measures.tiles import BLANK, END
@@ -100,7 +100,7 @@ class Ledger:
             new[: len(self.pool)] = self.pool
             self.pool = new.view(np.recarray)
 
-    def pack(self, rows: Rows) -> list[bytes]:
+    def pack(self, rows: Rows) -> tuple[bytes, ...]:
         """Return the changelog values of rows: stamp, checksum, row and tiles in one."""
         offsets = np.zeros(len(rows) + 1, np.int64)
         fixed = HEAD_BYTES + self.rows.itemsize
@@ -116,9 +116,7 @@ class Ledger:
             buffer.view(np.int64),
             self.stamp,
         )
-        data = buffer.tobytes()
-        ends = offsets.tolist()
-        return [data[a:z] for a, z in pairwise(ends)]
+        return cut(buffer.tobytes(), np.diff(offsets))
 
     def unpack(self, latest: Mapping[bytes, bytes]) -> None:
         """Restore rows from changelog values by key.

@@ -34,7 +34,7 @@ def test_keys_are_numbered_as_by_a_dict(batches: list[list[bytes]], asked: list[
         assert keys.add(batch).tolist() == naive.add(batch)
     assert keys.find(asked).tolist() == naive.find(asked)
     assert len(keys) == len(naive.numbers)
-    assert keys.at(np.arange(len(keys))) == list(naive.numbers)
+    assert keys.at(np.arange(len(keys))) == tuple(naive.numbers)
 
 
 def test_many_keys_keep_their_numbers_while_the_table_grows_and_where_hashes_are_equal() -> None:
@@ -47,7 +47,7 @@ def test_many_keys_keep_their_numbers_while_the_table_grows_and_where_hashes_are
     assert len(names) > len(np.unique(hashes)) > 0.999 * len(names)
     assert keys.find(names[::-1]).tolist() == list(range(len(names)))[::-1]
     some = np.array([0, 299_999, 17, 17])
-    assert keys.at(some) == [names[number] for number in some.tolist()]
+    assert keys.at(some) == tuple(names[number] for number in some.tolist())
 
 
 def test_a_key_of_sixteen_bytes_takes_less_than_fifty() -> None:

@@ -45,7 +45,7 @@ def test_rows_keep_their_customers_while_capacity_doubles(crowd: Engine) -> None
     assert crowd.customers == CROWD > 64 * FIRST_CAPACITY
     for number in (0, 1_023, 1_024, 1_025, 65_535, 65_536, CROWD - 1):
         row = crowd.row_of(b"c%d" % number)
-        assert ledger.keys.at(np.array([row])) == [b"c%d" % number]
+        assert ledger.keys.at(np.array([row])) == (b"c%d" % number,)
         assert ledger.rows.n[row] == 2
         assert ledger.rows.order_ts[row][:2].tolist() == [DAY + number, 2 * DAY + number]
     assert crowd.row_of(b"c%d" % CROWD) == -1
