@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-import numpy as np
 import structlog
 
 from schemas import explanations
@@ -151,10 +150,10 @@ class Explaining:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"partition {number} is being brought under other rules; ask again in a moment",
             )
-        row = partition.engine.row_of(customer)
-        if row < 0:
+        rows = partition.engine.find_rows([customer])
+        if rows[0] < 0:
             return _nobody()
-        ((_, value),) = partition.engine.dump_rows(np.array([row], np.int64))
+        ((_, value),) = partition.engine.dump_rows(rows)
         return Copy(value, partition.reading.instant)
 
 
