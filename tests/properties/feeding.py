@@ -55,6 +55,7 @@ def batch_of(facts: Sequence[Fact]) -> EventBatch:
         [digest(fact.event_id) for fact in facts],
         [fact.qualifies for fact in facts],
         [fact.event_id for fact in facts],
+        [fact.profit or 0 for fact in facts],
     )
 
 

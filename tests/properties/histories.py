@@ -41,6 +41,36 @@ def _rules(zone: str = "UTC", lifecycle: str = "", money: str = "", rfm: str = "
     return engine + _SYSTEMS.format(lifecycle=lifecycle, money=money, rfm=rfm)
 
 
+SMALL_CHURN = """high_least_days = 2
+medium_least_days = 1
+medium_days = 3
+before_silence_days = 1
+fade_days = 2
+fade_events = 3
+fade_pct = 50"""
+SMALL_OTHERS = f"""[systems.frequency_tier]
+thresholds = {{ high = 5, medium = 3 }}
+[systems.monetary_tier]
+{SMALL_MONEY}
+[systems.aov_tier]
+thresholds = {{ high = 50, medium = 9.5 }}
+[systems.rfm]
+{SMALL_RFM}"""
+DAMPED = "damping = {{ {} }}"
+OTHERS = "[systems.frequency_tier]\n[systems.monetary_tier]\n[systems.aov_tier]\n[systems.rfm]"
+
+
+def pack(
+    zone: str, lifecycle: str = "", value: str = "", churn: str = "", others: str = OTHERS
+) -> str:
+    """Write rules of all seven systems of the default pack."""
+    return (
+        f'[engine]\nbase_currency = "GBP"\nbusiness_timezone = "{zone}"\n'
+        f"[systems.lifecycle]\n{lifecycle}\n[systems.value_tier]\n{value}\n"
+        f"[systems.churn_risk]\n{churn}\n{others}\n"
+    )
+
+
 RULES: dict[str, str] = {
     "default": _rules(),
     "orders": _rules(
@@ -67,6 +97,25 @@ RULES: dict[str, str] = {
         "min_gaps = 3\nsilent_days = [1, 30]\nchurned_days = [2, 60]",
         money=SMALL_MONEY,
         rfm=SMALL_RFM + '\nmap = "C"',
+    ),
+    "pack": pack("Europe/London"),
+    "small_pack": pack(
+        "Europe/London",
+        SMALL + "\nby_value = { high = [3, 1], mid = [5, 2], low = [4, 0] }",
+        value='basis = "profit"\nthresholds = { high = 40, mid = 4 }',
+        churn=SMALL_CHURN,
+        others=SMALL_OTHERS,
+    ),
+    "damped": pack(
+        "America/Sao_Paulo",
+        SMALL,
+        value="thresholds = { high = 100, mid = 10 }\n" + DAMPED.format("dwell_days = 2"),
+        churn=SMALL_CHURN + "\n" + DAMPED.format("dwell_days = 1, cooldown_days = 3"),
+        others=SMALL_OTHERS.replace(
+            "[systems.rfm]", DAMPED.format('reentry = "never"') + "\n[systems.rfm]"
+        )
+        + "\n"
+        + DAMPED.format("cooldown_days = 4"),
     ),
 }
 """Rules files by name, as TOML text."""
@@ -119,7 +168,7 @@ MOVES = st.builds(
     Move,
     act=st.sampled_from((
         "order", "order", "order", "burst", "refund", "refund", "void", "unlinked", "cancel",
-        "engagement", "engagement", "idle", "repeat", "again",
+        "engagement", "engagement", "browse", "idle", "repeat", "again",
     )),
     back=st.sampled_from((0, 0, 0, 1, 2, 5)),
     days=st.sampled_from(OFFSET_DAYS),
@@ -149,16 +198,20 @@ class _Story:
 
     def add(self, ts: int, kind: int, amount: int = 0, order_id: str | None = None) -> None:
         number = len(self.facts)
+        profit = amount * 2 // 5 - 7 if kind == ORDER else None  # a small order costs money
         self.facts.append(
-            Fact(self.customer, ts, kind, amount, order_id, f"{self.customer}-{number}")
-        )
+            Fact(
+                self.customer, ts, kind, amount, order_id, f"{self.customer}-{number}",
+                profit=profit,
+            )
+        )  # fmt: skip
 
     def play(self, move: Move) -> None:
         ts = self.instant(move)
         acts: dict[str, Callable[[int, Move], None]] = {
             "order": self.order, "burst": self.burst, "again": self.order_again,
-            "engagement": self.engage, "idle": self.idle, "repeat": self.repeat,
-            "unlinked": self.refund_unlinked,
+            "engagement": self.engage, "browse": self.browse, "idle": self.idle,
+            "repeat": self.repeat, "unlinked": self.refund_unlinked,
         }  # fmt: skip
         acts.get(move.act, self.take_back)(ts, move)
 
@@ -180,6 +233,11 @@ class _Story:
         self.add(ts, ENGAGEMENT)
         if move.part == 50:
             self.add(ts + move.days * 3_600_000, ENGAGEMENT)
+
+    def browse(self, ts: int, move: Move) -> None:
+        """Engage on several days, so that there is something to fade."""
+        for place in range(4 + move.target):
+            self.add(ts + place * (1 + move.days % 3) * DAY_MS // 2, ENGAGEMENT)
 
     def idle(self, ts: int, _: Move) -> None:
         self.add(ts, ENGAGEMENT)

@@ -41,6 +41,7 @@ def arriving_facts(shop: Shop) -> list[Fact]:
             None if order == NOTHING else order_id(order).decode(),
             event_id(number).decode(),
             kind != Kind.ENGAGEMENT or _QUALIFYING[habit],
+            amount * 3 // 10 if kind == Kind.ORDER else None,
         )
         for number, customer, ts, kind, order, amount, habit, _ in zip(
             whole.tolist(), *columns, strict=True
