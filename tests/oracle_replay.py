@@ -63,7 +63,7 @@ def read_row(row: dict[str, str | None], exponent: int, qualifying: frozenset[st
         amount = abs(amount)
     if amount < 0:
         raise Skip("negative_purchase")
-    word = row.get("kind")
+    word, profit = row.get("kind"), row.get("profit")
     return Fact(
         customer=customer,
         ts=read_instant(row["ts"] or ""),
@@ -72,6 +72,7 @@ def read_row(row: dict[str, str | None], exponent: int, qualifying: frozenset[st
         order_id=row.get("order_id") or None,
         event_id=row.get("ref") or None,
         qualifies=not word or word in qualifying,
+        profit=read_minor(profit, exponent) if kind == ORDER and profit else None,
     )
 
 

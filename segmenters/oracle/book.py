@@ -11,6 +11,7 @@ from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,7 @@ ORDER, REFUND, CANCEL, ENGAGEMENT = 0, 1, 2, 3
 DAY_MS = 86_400_000
 LISTED_ORDERS = 10
 TIMED_ORDERS = 21
+RHYTHM_DAYS = 11
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -32,6 +34,7 @@ class Fact:
     """State one event: `ts` in ms UTC, `kind` 0 order, 1 refund, 2 cancel, 3 engagement.
 
     `amount` is in minor units of the base currency; `qualifies` is read for engagements alone.
+    `profit` is an order's, in the same units; None where nobody has said it.
     """
 
     customer: str
@@ -41,6 +44,7 @@ class Fact:
     order_id: str | None = None
     event_id: str | None = None
     qualifies: bool = True
+    profit: int | None = None
 
 
 class Calendar:
@@ -93,6 +97,7 @@ class Order(NamedTuple):
     amount: int
     order_id: str | None
     day: int
+    profit: int = 0
 
 
 class Turn(NamedTuple):
@@ -105,7 +110,18 @@ class Turn(NamedTuple):
     paced: bool
 
 
-Entry = Order | Turn | tuple[Fact, int]
+class Forget(NamedTuple):
+    """Stand between two facts where figures began to be kept that had not been kept before.
+
+    Of profit and of engagements nothing is known from before; the days with orders begin with
+    those of the listed orders.
+    """
+
+    profit: bool
+    rhythm: bool
+
+
+Entry = Order | Turn | Forget | tuple[Fact, int]
 
 
 @dataclass(slots=True)
@@ -115,7 +131,10 @@ class Book:
     `net` holds all net orders, `listed` those that a refund can name, `timed` those whose gaps
     count, `pace` the orders in `timed` when the thresholds were last fixed; `spend` holds days and
     minor units, `refunded` what was taken back by the arrival number of its order; `removed` is the
-    order that the very last fact removed.
+    order that the very last fact removed. `profits` are like `spend`, `profit_left` is what is left
+    of an order's by arrival number; `engagements` holds a day for each qualifying one; `rhythm` the
+    last days with net orders and the arrival numbers of those counted in them. `value` is the value
+    segment that held when the thresholds were last fixed.
     """
 
     net: list[Order] = field(default_factory=list)
@@ -126,6 +145,11 @@ class Book:
     refunded: Counter[int] = field(default_factory=Counter)
     engaged: int | None = None
     removed: Order | None = None
+    profits: list[tuple[int, int]] = field(default_factory=list)
+    profit_left: Counter[int] = field(default_factory=Counter)
+    engagements: list[int] = field(default_factory=list)
+    rhythm: dict[int, set[int]] = field(default_factory=dict)
+    value: str | None = None
 
     @property
     def orders(self) -> int:
@@ -154,6 +178,15 @@ class Book:
         """Add the spend, minor units, of the last `days` local days up to `today`."""
         return sum(minor for day, minor in self.spend if today - days < day <= today)
 
+    def profit_within(self, days: int, today: int) -> int:
+        """Add the profit, minor units, of the last `days` local days up to `today`."""
+        return sum(minor for day, minor in self.profits if today - days < day <= today)
+
+    def usual_gap(self) -> int | None:
+        """Give G, in ms: the lower median of the gaps between days; None with fewer than two."""
+        gaps = sorted(later - day for day, later in pairwise(sorted(self.rhythm)))
+        return gaps[(len(gaps) + 1) // 2 - 1] * DAY_MS if len(gaps) >= 2 else None
+
     def next_leaving(self, days: int, today: int) -> int | None:
         """Find the earliest local day still within the window of `days` days."""
         return min((day for day, _ in self.spend if today - days < day), default=None)
@@ -164,11 +197,14 @@ def read_book(facts: Sequence[Fact], calendar: Calendar) -> Book:
     return read_entries([enter(fact, place, calendar) for place, fact in enumerate(facts)])
 
 
-def enter(fact: Fact, arrival: int, calendar: Calendar) -> Entry:
-    """Give a fact its day, the only thing about it that no other fact can change."""
+def enter(fact: Fact, arrival: int, calendar: Calendar, margin: Decimal = Decimal(0)) -> Entry:
+    """Give a fact its day and its profit, which no other fact can change."""
     day = calendar.day(fact.ts)
     if fact.kind == ORDER:
-        return Order(fact.ts, arrival, fact.amount, fact.order_id, day)
+        profit = fact.profit
+        if profit is None:
+            profit = int((fact.amount * margin).to_integral_value(ROUND_HALF_EVEN))
+        return Order(fact.ts, arrival, fact.amount, fact.order_id, day, profit)
     return fact, day
 
 
@@ -183,12 +219,16 @@ def read_entries(entries: Sequence[Entry]) -> Book:
             book.timed = list(book.timed if entry.paced else book.listed)
             book.pace, book.removed = book.timed, None
             continue
+        if isinstance(entry, Forget):
+            _forget(book, entry)
+            continue
         fact, day = entry
         book.removed = None
         if fact.kind != ENGAGEMENT:
             _take_back(book, fact, day)
         elif fact.qualifies:
             book.engaged = fact.ts if book.engaged is None else max(book.engaged, fact.ts)
+            book.engagements.append(day)
     if entries and isinstance(entries[-1], Order):
         book.removed = None
     return book
@@ -208,7 +248,30 @@ def _add(book: Book, order: Order) -> None:
     if len(timed) > TIMED_ORDERS:
         del timed[0]
     book.spend.append((order.day, order.amount))
+    book.profits.append((order.day, order.profit))
+    book.profit_left[order.arrival] = order.profit
     book.pace = timed
+    _take_its_day(book, order)
+
+
+def _take_its_day(book: Book, order: Order) -> None:
+    rhythm = book.rhythm
+    if order.day not in rhythm and len(rhythm) == RHYTHM_DAYS and order.day < min(rhythm):
+        return
+    rhythm.setdefault(order.day, set()).add(order.arrival)
+    if len(rhythm) > RHYTHM_DAYS:
+        del rhythm[min(rhythm)]
+
+
+def _forget(book: Book, entry: Forget) -> None:
+    if entry.profit:
+        book.profits.clear()
+        book.profit_left.clear()
+    if entry.rhythm:
+        book.engagements.clear()
+        book.rhythm.clear()
+        for order in book.listed:
+            _take_its_day(book, order)
 
 
 def _take_back(book: Book, fact: Fact, day: int) -> None:
@@ -216,13 +279,18 @@ def _take_back(book: Book, fact: Fact, day: int) -> None:
     if not named:
         if fact.kind == REFUND:
             book.spend.append((day, -abs(fact.amount)))
+            book.profits.append((day, -abs(fact.amount)))
         return
     order = named[-1]
     left = max(order.amount - book.refunded[order.arrival], 0)
     taken = abs(fact.amount) if fact.kind == REFUND else left
     book.refunded[order.arrival] += taken
     book.spend.append((order.day, -taken))
-    if book.refunded[order.arrival] >= order.amount:
+    removes = book.refunded[order.arrival] >= order.amount
+    lost = book.profit_left[order.arrival] if removes else taken
+    book.profit_left[order.arrival] -= lost
+    book.profits.append((order.day, -lost))
+    if removes:
         _remove(book, order)
 
 
@@ -232,6 +300,11 @@ def _remove(book: Book, order: Order) -> None:
     for orders in (book.net, book.listed, book.timed):
         if order in orders:
             orders.remove(order)
+    counted = book.rhythm.get(order.day, set())
+    if order.arrival in counted:
+        counted.remove(order.arrival)
+        if not counted:
+            del book.rhythm[order.day]
     book.removed = order
     if book.last != last:
         book.pace = book.timed

@@ -15,8 +15,9 @@ active silent 90 clock
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from segmenters.oracle.book import (
@@ -29,7 +30,9 @@ from segmenters.oracle.book import (
     enter,
     read_entries,
 )
-from segmenters.oracle.systems import WINDOW_DAYS, Life, Lifecycle, MonetaryTier, Rfm
+from segmenters.oracle.damping import Damping, Stay
+from segmenters.oracle.pack import AovTier, ChurnRisk, FrequencyTier, ValueTier
+from segmenters.oracle.systems import LIVELY, WINDOW_DAYS, Life, Lifecycle, MonetaryTier, Rfm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,6 +41,9 @@ __all__ = ["Change", "Customer", "Fact", "in_output_order", "profiles", "run"]
 
 Change = dict[str, Any]
 Systems = dict[str, Any]
+ORDER_OF_JUDGEMENT = (
+    "value_tier", "lifecycle", "churn_risk", "frequency_tier", "monetary_tier", "aov_tier", "rfm",
+)  # fmt: skip
 
 
 class Rules:
@@ -55,16 +61,33 @@ class Rules:
 
     def __init__(self, systems: Mapping[str, Any], timezone: str, minor: int = 100) -> None:
         self.calendar = Calendar(timezone)
-        self.enabled = [key for key in ("lifecycle", "monetary_tier", "rfm") if key in systems]
+        self.enabled = [key for key in ORDER_OF_JUDGEMENT if key in systems]
         self.lifecycle = Lifecycle(systems.get("lifecycle", {}))
         self.monetary_tier = MonetaryTier(systems.get("monetary_tier", {}), minor)
         self.rfm = Rfm(systems.get("rfm", {}), minor)
+        self.value_tier = ValueTier(systems.get("value_tier", {}), minor)
+        self.churn_risk = ChurnRisk(systems.get("churn_risk", {}))
+        self.frequency_tier = FrequencyTier(systems.get("frequency_tier", {}))
+        self.aov_tier = AovTier(systems.get("aov_tier", {}), minor)
+        self.damping = {
+            key: Damping(systems[key].get("damping", {}))
+            for key in self.enabled
+            if key != "lifecycle"
+        }
+
+    @property
+    def reads_profit(self) -> bool:
+        """Tell whether a system reads profit."""
+        return "value_tier" in self.enabled and self.value_tier.basis == "profit"
+
+    @property
+    def margin(self) -> Decimal:
+        """Give what an order earns where nobody has said it; nothing where nobody asks."""
+        return self.value_tier.margin if self.reads_profit else Decimal(0)
 
     def system(self, key: str) -> Any:
         """Give one of the systems."""
-        return {
-            "lifecycle": self.lifecycle, "monetary_tier": self.monetary_tier, "rfm": self.rfm,
-        }[key]  # fmt: skip
+        return getattr(self, key)
 
 
 class Customer:
@@ -92,6 +115,8 @@ class Customer:
         self.judged_at = 0
         self.changes: list[Change] = []
         self.latest: dict[str, Change] = {}
+        self.stays: dict[str, Stay] = {}
+        self.suppressed: Counter[str] = Counter()
         self.seen: deque[str] = deque(maxlen=remembered)
 
     @property
@@ -118,19 +143,31 @@ class Customer:
 
     def judge_fact(self, fact: Fact) -> None:
         """Take the fact in and judge every system at its instant."""
-        before = self.take(fact)
+        before = self.take(fact, fact.ts)
         if not self.judged:
             return
         self.life = self.live_through(self.life, before, fact.ts)
         self.tell(fact.ts, "event")
 
-    def take(self, fact: Fact) -> Book:
-        """Add a fact to the list and read the list anew; give the book as it was before."""
+    def take(self, fact: Fact, at: int) -> Book:
+        """Add a fact to the list and read the list anew; give the book as it was before.
+
+        Where the fact fixes the thresholds, the value segment that holds at `at` goes with them.
+        """
         before = self.book
-        self.entries.append(enter(fact, len(self.facts), self.rules.calendar))
+        rules = self.rules
+        self.entries.append(enter(fact, len(self.facts), rules.calendar, rules.margin))
         self.facts.append(fact)
         self.book = read_entries(self.entries)
+        self.book.value = before.value
+        if fact.kind == ORDER or self.book.last != before.last:
+            self.fix_value(at)
         return before
+
+    def fix_value(self, at: int) -> None:
+        """Remember the value segment that holds at an instant as the one that selects a pair."""
+        if "value_tier" in self.rules.enabled:
+            self.book.value = self.damped("value_tier", at, self.segment("value_tier", at))
 
     def live_through(self, life: Life | None, before: Book, at: int) -> Life | None:
         """Take the lifecycle through the last fact, judged at `at`: the fact, then the time."""
@@ -164,7 +201,45 @@ class Customer:
                 instants.append(calendar.start(day + WINDOW_DAYS))
         if "lifecycle" in self.rules.enabled and self.life is not None:
             instants += self.rules.lifecycle.deadlines(self.life, self.book)
+        if "churn_risk" in self.rules.enabled:
+            silent_at = self.silent_at()
+            instants += self.rules.churn_risk.deadlines(
+                self.book, silent_at, calendar, self.judged_at
+            )
+        for system, stay in self.stays.items():
+            instants += self.rules.damping[system].ends(stay, self.judged_at)
         return min(instants, default=None)
+
+    def silent_at(self) -> int | None:
+        """Name the instant at which the customer falls silent if nothing happens."""
+        lively = self.life is not None and self.life.segment in LIVELY and self.book.orders
+        return self.rules.lifecycle.silent_at(self.book) if lively else None
+
+    def damped(self, system: str, at: int, wanted: str) -> str:
+        """Give the segment to tell at an instant where the rule says `wanted`."""
+        told = self.told.get(system)
+        if told in (None, wanted) or system not in self.stays:
+            return wanted
+        held = self.rules.damping[system].holds(self.stays[system], wanted, at)
+        return told if held and told is not None else wanted
+
+    def move(self, system: str, told: str | None, at: int) -> None:
+        """Remember that a customer left a segment at an instant."""
+        if system == "lifecycle":
+            return
+        stay = self.stays.setdefault(system, Stay())
+        stay.since, stay.held_back = at, None
+        if told is not None:
+            stay.left[told] = at
+
+    def count_suppressed(self, system: str, wanted: str, segment: str) -> None:
+        """Count a flip once for each segment that is held back in a row."""
+        if system not in self.stays:
+            return
+        stay, held_back = self.stays[system], None if wanted == segment else wanted
+        if held_back not in (None, stay.held_back):
+            self.suppressed[system] += 1
+        stay.held_back = held_back
 
     def segment(self, system: str, at: int) -> str:
         """Name the segment of one system at an instant."""
@@ -172,6 +247,15 @@ class Customer:
         if system == "monetary_tier":
             spend = self.book.spend_within(WINDOW_DAYS, today)
             return self.rules.monetary_tier.judge(self.told.get(system), spend)
+        if system in ("value_tier", "aov_tier"):
+            rule = self.rules.system(system)
+            return str(rule.judge(self.told.get(system), self.book, today))
+        if system == "frequency_tier":
+            return self.rules.frequency_tier.judge(self.book, today)
+        if system == "churn_risk":
+            lifecycle = self.life.segment if self.life is not None else ""
+            silent_at = self.silent_at()
+            return self.rules.churn_risk.judge(lifecycle, self.book, today, at, silent_at)
         if system == "rfm":
             return self.rules.rfm.judge(self.book, today, at)
         return self.life.segment if self.life is not None else ""
@@ -180,7 +264,11 @@ class Customer:
         """Compare every system, or those judged, with what was told, and tell what differs."""
         self.judged_at = at
         if judged is None:
-            judged = {system: self.segment(system, at) for system in self.rules.enabled}
+            judged = {}
+            for system in self.rules.enabled:
+                wanted = self.segment(system, at)
+                judged[system] = self.damped(system, at, wanted)
+                self.count_suppressed(system, wanted, judged[system])
         changes: list[Change] = []
         for system, segment in judged.items():
             told = self.told.get(system)
@@ -188,6 +276,7 @@ class Customer:
                 continue
             self.sequence += 1
             self.told[system] = segment
+            self.move(system, told, at)
             changes.append({
                 "customer_id": self.name, "system": system, "from": told, "to": segment,
                 "at": at, "cause": cause, "sequence": self.sequence,

@@ -117,7 +117,7 @@ def precedes(fact: Fact, at: int, cause: str) -> bool:
 def take_late(customer: Customer, fact: Fact, clock: int) -> None:
     """Put a late fact where it belongs, judge at the clock and tell what differs."""
     last = dict(customer.latest)
-    before = customer.take(fact)
+    before = customer.take(fact, clock)
     if not customer.judged:
         return
     customer.life = late_life(customer, fact, before, clock)

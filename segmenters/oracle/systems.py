@@ -72,13 +72,19 @@ class Lifecycle:
         )
         self.wake_time = days("wake_days", 7)
         self.cadence = table.get("cadence")  # a table, even an empty one, switches it on
+        self.by_value = {
+            value: (int(pair[0]) * DAY_MS, int(pair[1]) * DAY_MS)
+            for value, pair in table.get("by_value", {}).items()
+        }
 
     def figures(self, book: Book) -> tuple[int, int, int]:
         """Give S, C and the engagement figure that goes with S, in ms."""
         cadence = self.cadence
         gaps = sorted(book.gaps()) if cadence is not None else []
         if cadence is None or len(gaps) < cadence.get("min_gaps", 3):
-            return self.silent_purchase, self.churned_purchase, self.silent_engagement
+            fixed = self.silent_purchase, self.silent_engagement
+            silent, engagement = self.by_value.get(book.value or "", fixed)
+            return silent, max(self.churned_purchase, silent), engagement
         position = -(-len(gaps) * cadence.get("quantile", 50) // 100)
         gap = gaps[max(position, 1) - 1]
         low, high = cadence.get("silent_days", [14, 365])

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from segmenters.oracle.book import Turn, read_entries
+from segmenters.oracle.book import Forget, Turn, read_entries
 from segmenters.oracle.customer import Customer, Fact, Rules
 from segmenters.oracle.late import settled
 from segmenters.oracle.systems import Life
@@ -42,16 +42,30 @@ def change_rules(customer: Customer, rules: Rules, clock: int) -> list[Change]:
     for system in set(before.enabled) - set(rules.enabled):
         customer.told.pop(system, None)
         customer.latest.pop(system, None)
+        customer.stays.pop(system, None)
     changed = [system for system in rules.enabled if judges_otherwise(system, before, rules)]
     if "lifecycle" in changed:
         paced = "lifecycle" in before.enabled and before.lifecycle.cadence is not None
         customer.entries.append(Turn(paced))
-        customer.book = read_entries(customer.entries)
+    customer.entries.append(
+        Forget(
+            profit=rules.reads_profit and not before.reads_profit,
+            rhythm="churn_risk" in rules.enabled and "churn_risk" not in before.enabled,
+        )
+    )
+    value = customer.book.value
+    customer.book = read_entries(customer.entries)
+    customer.book.value = value
     if customer.judged:
         at = max(clock, settled(customer))
+        judged = judge_plainly(customer, [s for s in changed if s == "value_tier"], at)
         if "lifecycle" in changed:
+            customer.book.value = judged.get("value_tier", customer.told.get("value_tier"))
             renew_life(customer, "lifecycle" in before.enabled, at)
         customer.tell(at, "rules", judge_plainly(customer, changed, at))
+        for system in set(changed) & set(customer.stays):
+            stay = customer.stays[system]
+            stay.left, stay.held_back = {}, None
         customer.judged_at = at - 1  # what falls due at this very instant is left to come
     for system in rules.enabled:
         change = customer.latest.get(system)
@@ -63,6 +77,8 @@ def change_rules(customer: Customer, rules: Rules, clock: int) -> list[Change]:
 def judges_otherwise(system: str, before: Rules, rules: Rules) -> bool:
     """Tell whether a system has other parameters than before, or is new."""
     if system not in before.enabled:
+        return True
+    if before.damping.get(system) != rules.damping.get(system):
         return True
     return bool(vars(before.system(system)) != vars(rules.system(system)))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException, localcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from segmenters.oracle.book import CANCEL, ENGAGEMENT, EPOCH, ORDER, REFUND, Fact
@@ -50,12 +50,16 @@ class Terms:
         What one unit of another currency is worth in the base.
     qualifying
         Kinds of engagement that count.
+    margin, margins
+        What is earned where a cost is not known, in all and by category; None: nobody asks.
     """
 
     currency: str = "GBP"
     exponent: int = 2
     rates: Mapping[str, str] = field(default_factory=dict)
     qualifying: frozenset[str] = QUALIFYING
+    margin: Decimal | None = None
+    margins: Mapping[str, Decimal] | None = None
 
     def minor(self, amount: Any, currency: Any) -> int:
         """Convert an amount as it stands in JSON to minor units of the base, half to even."""
@@ -90,8 +94,55 @@ def read_purchase(value: bytes | None, terms: Terms) -> Fact:
     amount = 0 if kind == CANCEL else terms.minor(event.get("amount"), event.get("currency"))
     return Fact(
         text(event, "customer_id"), read_ts(event.get("ts")), kind, amount, order_id or None,
-        text(event, "event_id"),
+        text(event, "event_id"), profit=read_profit(event, terms) if kind == ORDER else None,
     )  # fmt: skip
+
+
+def read_profit(event: Mapping[str, Any], terms: Terms) -> int | None:
+    """Add what the items of an order earn, in minor units of the base, rounded once.
+
+    >>> order = {"currency": "GBP", "items": [{"qty": 3, "unit_price": 5, "unit_cost": "3.5"}]}
+    >>> read_profit(order, Terms(margin=Decimal("0.3")))
+    450
+    """
+    if terms.margin is None:
+        return None
+    items = event.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Unreadable(f"items {items!r}")
+    rate = "1" if event["currency"] == terms.currency else terms.rates[event["currency"]]
+    with localcontext(EXACT):
+        if items:
+            major = sum((read_item(item, terms) for item in items), Decimal(0))
+        else:
+            major = number(event["amount"]) * terms.margin
+        minor = (major * number(rate)).scaleb(terms.exponent)
+        return int(minor.to_integral_value(ROUND_HALF_EVEN))
+
+
+def read_item(item: Mapping[str, Any], terms: Terms) -> Decimal:
+    """Give what one item earns, in major units of the order's currency."""
+    qty = item.get("qty")
+    discount, cost = item.get("discount"), item.get("unit_cost")
+    pieces = Decimal(1) if qty is None else number(qty)
+    paid = number(item.get("unit_price")) - (Decimal(0) if discount is None else number(discount))
+    if cost is not None:
+        return pieces * (paid - number(cost))
+    margin = (terms.margins or {}).get(item.get("category") or "", terms.margin)
+    return pieces * paid * (margin or Decimal(0))
+
+
+def number(written: Any) -> Decimal:
+    """Read a number as it stands in JSON, or as a text."""
+    if not isinstance(written, (str, int, Decimal)) or isinstance(written, bool):
+        raise Unreadable(f"number {written!r}")
+    try:
+        read = EXACT.create_decimal(written)
+    except DecimalException:
+        raise Unreadable(f"number {written!r}") from None
+    if not read.is_finite():
+        raise Unreadable(f"number {written!r}")
+    return read
 
 
 def read_engagement(value: bytes | None, terms: Terms) -> Fact:
