@@ -225,3 +225,81 @@ def test_a_late_order_is_judged_at_the_clock() -> None:
     assert [(c["system"], c["to"], c["at"], c["cause"]) for c in late] == [
         ("value_tier", "high", ms(80), "correction"),
     ]  # fmt: skip
+
+
+#  o 0 10 20 (G = 10)--T 45 medium | o 30, late: p = 30, G = 10, low at the clock
+
+
+def test_a_late_order_joins_the_rhythm_and_lowers_the_risk() -> None:
+    feed = Feed({"churn_risk": {}, "lifecycle": {}})
+    for fact in [o(0), o(10), o(20)]:
+        feed.apply(fact)
+    feed.tick(ms(45))
+    late = feed.apply(o(30))
+    assert [(c["system"], c["to"], c["at"] / DAY_MS - BASE, c["cause"]) for c in late] == [
+        ("churn_risk", "low", 45, "correction"),
+    ]  # fmt: skip
+    assert late[0]["corrects"] is not None
+    feed.tick(ms(50) + 1)
+    assert feed.changes[-1]["to"] == "medium"
+
+
+#  o 0 (10: low, S 90)--T 75 | o 1 (5 000), late: high at the clock, S 60, 1 + 60 < 75
+
+
+def test_a_late_order_selects_the_silence_by_the_value_at_the_clock() -> None:
+    feed = Feed({"value_tier": {}, "lifecycle": {"by_value": {"high": [60, 30]}}})
+    feed.apply(o(0))
+    feed.tick(ms(75))
+    feed.apply(Fact("c", ms(75), ENGAGEMENT, qualifies=False))
+    late = feed.apply(o(1, 5_000))
+    assert [(c["system"], c["to"], c["at"] / DAY_MS - BASE) for c in late] == [
+        ("value_tier", "high", 75), ("lifecycle", "silent", 75),
+    ]  # fmt: skip
+
+
+#  o 0 (10)  o 1 (5 000 high: S 60)  x 2 the second: p moves back, low, S 90 again
+
+
+def test_a_removal_that_moves_the_last_order_selects_anew() -> None:
+    facts = [o(0), o(1, 5_000, "a"), x(2, "a")]
+    table: dict[str, Any] = {"value_tier": {}, "lifecycle": {"by_value": {"high": [60, 30]}}}
+    assert told(facts, 95, "lifecycle", **table)[-1] == ("silent", 90)
+
+
+#  o 0 (5 000: S 200, C 180 fixed): C is never below S, straight to churned at 200
+
+
+def test_the_churn_is_never_before_the_silence_of_a_pair() -> None:
+    table: dict[str, Any] = {"value_tier": {}, "lifecycle": {"by_value": {"high": [200, 30]}}}
+    assert told([o(0, 5_000)], 201, "lifecycle", **table)[-1] == ("churned", 200)
+
+
+#  o 0 10 20 30 at 0 gaps of 3 known: cadence S = 20, whatever the value
+
+
+def test_cadence_precedes_the_pair_of_the_value() -> None:
+    table: dict[str, Any] = {
+        "value_tier": {}, "lifecycle": {"by_value": {"high": [60, 30]}, "cadence": {}},
+    }  # fmt: skip
+    facts = [o(day, 5_000) for day in (0, 10, 20, 30)]
+    assert told(facts, 95, "lifecycle", **table)[2] == ("silent", 50)
+    assert told(facts[:3], 95, "lifecycle", **table)[-1] == ("silent", 80)
+
+
+#  G = 2: 3 · 2 = 6 and 2 · 2 = 4 are too few days: 14 and 7
+
+
+def test_the_least_days_bound_the_terms_of_the_rhythm() -> None:
+    changes = told([o(0), o(2), o(4)], 60, "churn_risk", lifecycle={})
+    assert changes == [("low", 0), ("medium", 11), ("high", 18)]
+    early = run([o(0), o(2), o(4)], {"lifecycle": {}, "churn_risk": {}}, "UTC", ms(11) - 1)
+    assert early[-1]["to"] == "low"
+
+
+#  o 0   S = 200: medium_days 90 come before D - 15 = 185, G unknown
+
+
+def test_ninety_days_are_medium_whatever_the_rhythm() -> None:
+    changes = told([o(0)], 190, "churn_risk", lifecycle={"silent_purchase_days": 200})
+    assert changes == [("low", 0), ("medium", 90), ("high", 185)]
