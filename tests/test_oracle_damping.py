@@ -114,3 +114,25 @@ def test_profit_is_not_known_from_before_somebody_asked(basis: str, value: str) 
     customer.apply(o(0, 50_000))
     change_rules(customer, Rules({"value_tier": {"basis": basis}}, "UTC"), ms(1))
     assert customer.told == {"value_tier": value}
+
+
+#  o 0 (600 mid)   new rules at 1: mid from 700 on; S stays the 40 days of mid
+
+
+def test_a_pair_stays_where_only_the_value_is_judged_by_other_terms() -> None:
+    lifecycle = {"by_value": {"mid": [40, 30]}}
+    customer = Customer(Rules({"value_tier": {}, "lifecycle": lifecycle}, "UTC"), "c")
+    customer.apply(o(0, 600))
+    value = {"thresholds": {"mid": 700}}
+    change_rules(customer, Rules({"value_tier": value, "lifecycle": lifecycle}, "UTC"), ms(1))
+    customer.settle(ms(41))
+    assert customer.told == {"value_tier": "low", "lifecycle": "silent"}
+
+
+def test_new_terms_of_lifecycle_fix_the_pair_by_the_value_they_find() -> None:
+    customer = Customer(Rules({"value_tier": {}, "lifecycle": {}}, "UTC"), "c")
+    customer.apply(o(0, 600))
+    lifecycle = {"by_value": {"mid": [40, 30]}}
+    change_rules(customer, Rules({"value_tier": {}, "lifecycle": lifecycle}, "UTC"), ms(1))
+    customer.settle(ms(41))
+    assert customer.told == {"value_tier": "mid", "lifecycle": "silent"}
