@@ -254,7 +254,7 @@ def _judging_one(systems: Sequence[System], k: int) -> list[str]:
     ]
     if damping_of(system) is not None:
         lines += [
-            f"    if 0 <= before[{k}] < {len(system.segments)}:",
+            f"    if before[{k}] >= 0 and cause != RULES:",
             f"        row.{key}_left[before[{k}]] = t",
         ]
     lines += [

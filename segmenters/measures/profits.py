@@ -30,13 +30,16 @@ def remember_profit(row: Any, number: int, profit: int) -> None:
 
 @register_jitable
 def take_profit(row: Any, number: int, most: int, all_of_it: bool) -> int:
-    """Take up to ``most`` of an order's profit, or what is left of it; return what was taken."""
+    """Take ``most`` from an order's profit, or what is left of it; return what was taken.
+
+    An order from before profit was counted has none left.
+    """
     for k in range(LISTED):
         if row.profit_no[k] == number:
             taken = row.profit_left[k] if all_of_it else most
             row.profit_left[k] -= taken
             return int(taken)
-    return most
+    return 0 if all_of_it else most
 
 
 @register_jitable

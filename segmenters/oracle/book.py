@@ -24,6 +24,7 @@ ORDER, REFUND, CANCEL, ENGAGEMENT = 0, 1, 2, 3
 DAY_MS = 86_400_000
 LISTED_ORDERS = 10
 TIMED_ORDERS = 21
+RHYTHM_REACH = 730
 RHYTHM_DAYS = 11
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -113,12 +114,11 @@ class Turn(NamedTuple):
 class Forget(NamedTuple):
     """Stand between two facts where figures began to be kept that had not been kept before.
 
-    Of profit and of engagements nothing is known from before; the days with orders begin with
-    those of the listed orders.
+    Of profit and of engagements nothing is known from before.
     """
 
     profit: bool
-    rhythm: bool
+    engagements: bool
 
 
 Entry = Order | Turn | Forget | tuple[Fact, int]
@@ -132,9 +132,9 @@ class Book:
     count, `pace` the orders in `timed` when the thresholds were last fixed; `spend` holds days and
     minor units, `refunded` what was taken back by the arrival number of its order; `removed` is the
     order that the very last fact removed. `profits` are like `spend`, `profit_left` is what is left
-    of an order's by arrival number; `engagements` holds a day for each qualifying one; `rhythm` the
-    last days with net orders and the arrival numbers of those counted in them. `value` is the value
-    segment that held when the thresholds were last fixed.
+    of an order's by arrival number; `engagements` holds a day for each qualifying one. `value` is
+    the value segment that held when the thresholds were last fixed, `gap` is G, in days, as it was
+    last fixed: both depend on when facts were judged, so the customer says them.
     """
 
     net: list[Order] = field(default_factory=list)
@@ -148,8 +148,8 @@ class Book:
     profits: list[tuple[int, int]] = field(default_factory=list)
     profit_left: Counter[int] = field(default_factory=Counter)
     engagements: list[int] = field(default_factory=list)
-    rhythm: dict[int, set[int]] = field(default_factory=dict)
     value: str | None = None
+    gap: int | None = None
 
     @property
     def orders(self) -> int:
@@ -182,10 +182,11 @@ class Book:
         """Add the profit, minor units, of the last `days` local days up to `today`."""
         return sum(minor for day, minor in self.profits if today - days < day <= today)
 
-    def usual_gap(self) -> int | None:
-        """Give G, in ms: the lower median of the gaps between days; None with fewer than two."""
-        gaps = sorted(later - day for day, later in pairwise(sorted(self.rhythm)))
-        return gaps[(len(gaps) + 1) // 2 - 1] * DAY_MS if len(gaps) >= 2 else None
+    def usual_gap(self, today: int) -> int | None:
+        """Give G, in days: the lower median of the gaps between days; None with fewer than two."""
+        days = sorted({o.day for o in self.net if today - RHYTHM_REACH < o.day <= today})
+        gaps = sorted(later - day for day, later in pairwise(days[-RHYTHM_DAYS:]))
+        return gaps[(len(gaps) + 1) // 2 - 1] if len(gaps) >= 2 else None
 
     def next_leaving(self, days: int, today: int) -> int | None:
         """Find the earliest local day still within the window of `days` days."""
@@ -251,27 +252,14 @@ def _add(book: Book, order: Order) -> None:
     book.profits.append((order.day, order.profit))
     book.profit_left[order.arrival] = order.profit
     book.pace = timed
-    _take_its_day(book, order)
-
-
-def _take_its_day(book: Book, order: Order) -> None:
-    rhythm = book.rhythm
-    if order.day not in rhythm and len(rhythm) == RHYTHM_DAYS and order.day < min(rhythm):
-        return
-    rhythm.setdefault(order.day, set()).add(order.arrival)
-    if len(rhythm) > RHYTHM_DAYS:
-        del rhythm[min(rhythm)]
 
 
 def _forget(book: Book, entry: Forget) -> None:
     if entry.profit:
         book.profits.clear()
         book.profit_left.clear()
-    if entry.rhythm:
+    if entry.engagements:
         book.engagements.clear()
-        book.rhythm.clear()
-        for order in book.listed:
-            _take_its_day(book, order)
 
 
 def _take_back(book: Book, fact: Fact, day: int) -> None:
@@ -300,11 +288,6 @@ def _remove(book: Book, order: Order) -> None:
     for orders in (book.net, book.listed, book.timed):
         if order in orders:
             orders.remove(order)
-    counted = book.rhythm.get(order.day, set())
-    if order.arrival in counted:
-        counted.remove(order.arrival)
-        if not counted:
-            del book.rhythm[order.day]
     book.removed = order
     if book.last != last:
         book.pace = book.timed

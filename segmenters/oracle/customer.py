@@ -152,14 +152,17 @@ class Customer:
     def take(self, fact: Fact, at: int) -> Book:
         """Add a fact to the list and read the list anew; give the book as it was before.
 
-        Where the fact fixes the thresholds, the value segment that holds at `at` goes with them.
+        Where an order comes or goes, G is fixed as of `at`; where the fact fixes the thresholds,
+        the value segment that holds at `at` goes with them.
         """
         before = self.book
         rules = self.rules
         self.entries.append(enter(fact, len(self.facts), rules.calendar, rules.margin))
         self.facts.append(fact)
         self.book = read_entries(self.entries)
-        self.book.value = before.value
+        self.book.value, self.book.gap = before.value, before.gap
+        if fact.kind == ORDER or self.book.removed is not None:
+            self.book.gap = self.book.usual_gap(rules.calendar.day(at))
         if fact.kind == ORDER or self.book.last != before.last:
             self.fix_value(at)
         return before

@@ -113,7 +113,7 @@ class ChurnRisk:
     def high_from(self, book: Book, silent_at: int) -> list[int]:
         """List the instants from each of which on the risk is high."""
         ends = [silent_at - self.before_silence]
-        gap = book.usual_gap()
+        gap = None if book.gap is None else book.gap * DAY_MS
         if gap is not None:
             ends.append(book.net[-1].ts + max(self.high_gaps * gap, self.high_least))
         return [-int(-end // 1) for end in ends]
@@ -121,7 +121,7 @@ class ChurnRisk:
     def medium_from(self, book: Book) -> list[int]:
         """List the instants from each of which on the risk is at least medium."""
         ends = [book.net[-1].ts + self.medium_time]
-        gap = book.usual_gap()
+        gap = None if book.gap is None else book.gap * DAY_MS
         if gap is not None:
             ends.append(book.net[-1].ts + max(self.medium_gaps * gap, self.medium_least))
         return [-int(-end // 1) for end in ends]

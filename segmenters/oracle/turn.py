@@ -43,24 +43,14 @@ def change_rules(customer: Customer, rules: Rules, clock: int) -> list[Change]:
         customer.told.pop(system, None)
         customer.latest.pop(system, None)
         customer.stays.pop(system, None)
-    changed = [system for system in rules.enabled if judges_otherwise(system, before, rules)]
-    if "lifecycle" in changed:
-        paced = "lifecycle" in before.enabled and before.lifecycle.cadence is not None
-        customer.entries.append(Turn(paced))
-    customer.entries.append(
-        Forget(
-            profit=rules.reads_profit and not before.reads_profit,
-            rhythm="churn_risk" in rules.enabled and "churn_risk" not in before.enabled,
-        )
-    )
-    value = customer.book.value
-    customer.book = read_entries(customer.entries)
-    customer.book.value = value
+    changed = altered(before, rules)
+    reread(customer, before, changed, clock)
     if customer.judged:
         at = max(clock, settled(customer))
         judged = judge_plainly(customer, [s for s in changed if s == "value_tier"], at)
         if "lifecycle" in changed:
-            customer.book.value = judged.get("value_tier", customer.told.get("value_tier"))
+            customer.fix_value(at)
+            customer.book.value = judged.get("value_tier", customer.book.value)
             renew_life(customer, "lifecycle" in before.enabled, at)
         customer.tell(at, "rules", judge_plainly(customer, changed, at))
         for system in set(changed) & set(customer.stays):
@@ -72,6 +62,37 @@ def change_rules(customer: Customer, rules: Rules, clock: int) -> list[Change]:
         if change and change["from"] not in (None, *rules.system(system).names):
             del customer.latest[system]  # it came from a segment that nobody can name any more
     return customer.changes[count:]
+
+
+def altered(before: Rules, rules: Rules) -> list[str]:
+    """List the systems that judge otherwise than before, or look at one that does."""
+    changed: list[str] = []
+    for system in rules.enabled:
+        looks_at = {"churn_risk": ["lifecycle"]}.get(system, [])
+        if system == "lifecycle" and rules.lifecycle.by_value:
+            looks_at = ["value_tier"]
+        if judges_otherwise(system, before, rules) or set(looks_at) & set(changed):
+            changed.append(system)
+    return changed
+
+
+def reread(customer: Customer, before: Rules, changed: list[str], clock: int) -> None:
+    """Read the facts anew as these rules remember them."""
+    rules, old = customer.rules, customer.book
+    if "lifecycle" in changed:
+        paced = "lifecycle" in before.enabled and before.lifecycle.cadence is not None
+        customer.entries.append(Turn(paced))
+    risk_is_new = "churn_risk" in rules.enabled and "churn_risk" not in before.enabled
+    customer.entries.append(
+        Forget(
+            profit=rules.reads_profit and not before.reads_profit,
+            engagements=risk_is_new,
+        )
+    )
+    book = customer.book = read_entries(customer.entries)
+    book.value, book.gap = old.value, old.gap
+    if risk_is_new and customer.facts:
+        book.gap = book.usual_gap(rules.calendar.day(max(clock, settled(customer))))
 
 
 def judges_otherwise(system: str, before: Rules, rules: Rules) -> bool:
