@@ -116,16 +116,18 @@ def test_profit_is_not_known_from_before_somebody_asked(basis: str, value: str) 
     assert customer.told == {"value_tier": value}
 
 
-#  o 0 (600 mid)   new rules at 1: mid from 700 on; S stays the 40 days of mid
+#  o 0 (600 mid)   new rules at 1: mid from 700 on; the lifecycle looks at the value, and at 90 days
 
 
-def test_a_pair_stays_where_only_the_value_is_judged_by_other_terms() -> None:
+def test_a_pair_is_chosen_anew_where_the_value_is_judged_by_other_terms() -> None:
     lifecycle = {"by_value": {"mid": [40, 30]}}
     customer = Customer(Rules({"value_tier": {}, "lifecycle": lifecycle}, "UTC"), "c")
     customer.apply(o(0, 600))
     value = {"thresholds": {"mid": 700}}
     change_rules(customer, Rules({"value_tier": value, "lifecycle": lifecycle}, "UTC"), ms(1))
     customer.settle(ms(41))
+    assert customer.told == {"value_tier": "low", "lifecycle": "active"}
+    customer.settle(ms(90), inclusive=True)
     assert customer.told == {"value_tier": "low", "lifecycle": "silent"}
 
 

@@ -163,25 +163,33 @@ def test_risk_is_high_while_engagement_fades() -> None:
     assert told(half, 58.9, "churn_risk", lifecycle={"silent_purchase_days": 180}) == [("low", 0)]
 
 
-#  o on 0 1 3 6 … : eleven days are kept, the lower median is a real gap
+#  o on 0 2 4 … 22: the last eleven days count, those of two years, and the median is a real gap
+
+
+def gap(facts: list[Fact], day: float) -> int | None:
+    """Give the usual gap as of a day."""
+    return read_book(facts, UTC).usual_gap(UTC.day(ms(day)))
 
 
 def test_the_usual_gap_is_a_lower_median_of_days() -> None:
-    assert read_book([o(0), o(5)], UTC).usual_gap() is None
-    assert read_book([o(0), o(5), o(5.5), o(8)], UTC).usual_gap() == 3 * DAY_MS
-    full = [o(day * 2, order_id=str(day)) for day in range(12)]
-    book = read_book(full, UTC)
-    assert sorted(book.rhythm) == [BASE + day for day in range(2, 24, 2)]
-    gone = read_book([*full, x(23, "5")], UTC)
-    assert len(gone.rhythm) == 10
-    late = read_book([*full, o(0.5, order_id="late"), o(3, order_id="in")], UTC)
-    assert sorted(late.rhythm) == [BASE + 3, *(BASE + day for day in range(4, 24, 2))]
+    assert gap([o(0), o(5)], 5) is None
+    assert gap([o(0), o(5), o(5.5), o(8)], 8) == 3
+    regular = [o(day, order_id=str(day)) for day in (0, 50, *range(52, 72, 2))]
+    assert gap(regular, 70) == 2
+    assert gap([*regular, o(1), o(3)], 70) == 2  # before the last eleven days: no part of it
+    assert gap([*regular[:4], *(x(71, day) for day in ("52", "54"))], 71) is None
 
 
-def test_a_day_stays_in_the_rhythm_until_its_last_order_is_removed() -> None:
+def test_only_days_of_two_years_count() -> None:
+    facts = [o(0), o(10), o(30)]
+    assert gap(facts, 729) == 10
+    assert gap(facts, 730) is None
+
+
+def test_a_day_counts_until_its_last_order_is_removed() -> None:
     facts = [o(0), o(3, order_id="a"), o(3.5, order_id="b"), o(9)]
-    assert len(read_book([*facts, x(10, "a")], UTC).rhythm) == 3
-    assert len(read_book([*facts, x(10, "a"), x(10, "b")], UTC).rhythm) == 2
+    assert gap([*facts, x(10, "a")], 10) == 3
+    assert gap([*facts, x(10, "a"), x(10, "b")], 10) is None
 
 
 #  o 0 (5 000 high: S 60)   o 0 (10: low, S 90)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.errors import UsageError
 from schemas.money import exponent
-from segmenters.oracle.customer import Customer, Rules
+from segmenters.oracle.customer import ORDER_OF_JUDGEMENT, Customer, Rules
 from segmenters.oracle.late import Feed
 from segmenters.oracle.wire import QUALIFYING, Terms, Unreadable, read_engagement, read_purchase
 from streams.audit.accounts import Account, Clock, of_customer
@@ -34,7 +34,6 @@ REMEMBERED: Final = 8
 """How many event ids of a customer count as seen."""
 LAG_MS: Final = 60_000
 """By how much one topic may have been behind the other for no reason that is written anywhere."""
-_KNOWN: Final = ("lifecycle", "monetary_tier", "rfm")
 _MAPS: Final = ("A", "B", "C")
 _NO_BOUND_DAYS: Final = 1_000_000
 """What was too late has a dead letter and is no fact here: the oracle need not refuse it again."""
@@ -135,28 +134,29 @@ def define(table: Mapping[str, Any]) -> Definition:
     Examples
     --------
     >>> sorted(define({}).systems)
-    ['lifecycle', 'monetary_tier', 'rfm']
+    ['aov_tier', 'churn_risk', 'frequency_tier', 'lifecycle', 'monetary_tier', 'rfm', 'value_tier']
     """
-    systems = table.get("systems", {key: {} for key in _KNOWN})
-    strange = [f"the system {key}" for key in systems if key not in _KNOWN]
+    systems = table.get("systems", {key: {} for key in ORDER_OF_JUDGEMENT})
+    strange = [f"the system {key}" for key in systems if key not in ORDER_OF_JUDGEMENT]
     if systems.get("rfm", {}).get("map", "A") not in _MAPS:
         strange.append("a map of one's own for rfm")
     if strange:
         raise UsageError(
             f"expected rules that can be recounted, got {' and '.join(strange)}; this version's "
-            f"audit knows {', '.join(_KNOWN)}, and maps {', '.join(_MAPS)}"
+            f"audit knows {', '.join(ORDER_OF_JUDGEMENT)}, and maps {', '.join(_MAPS)}"
         )
     engine = table.get("engine", {})
     currency = engine.get("base_currency", "GBP")
     places = exponent(currency)
+    rules = Rules(systems, engine.get("business_timezone", "UTC"), 10**places)
     terms = Terms(
         currency,
         places,
         engine.get("rates", {}),
         frozenset(engine.get("qualifying_engagements", QUALIFYING)),
+        *((rules.value_tier.margin, rules.value_tier.margins) if rules.reads_profit else ()),
     )
-    zone = engine.get("business_timezone", "UTC")
-    return Definition(systems, Rules(systems, zone, 10**places), terms)
+    return Definition(systems, rules, terms)
 
 
 class Recount:

@@ -22,10 +22,13 @@ from tests.properties.feeding import EXAMPLES, PROPERTY, Run, dump, line_of
 from tests.properties.histories import (
     RULES,
     SMALL,
+    SMALL_CHURN,
     SMALL_MONEY,
+    SMALL_OTHERS,
     SMALL_RFM,
     histories,
     late_arrivals,
+    pack,
     systems_of,
     ticked,
 )
@@ -38,7 +41,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
 
+PAIRS = SMALL + "\nby_value = { high = [3, 1], mid = [5, 2] }"
+WORTH = "thresholds = { high = 100, mid = 10 }"
 LAWS = {
+    "pack": pack("UTC", PAIRS, WORTH, SMALL_CHURN, SMALL_OTHERS),
+    "worth": pack("UTC", PAIRS, WORTH.replace("100", "60"), SMALL_CHURN, SMALL_OTHERS),
+    "profit": pack("UTC", SMALL, 'basis = "profit"\n' + WORTH, SMALL_CHURN, SMALL_OTHERS),
+    "damped": pack(
+        "UTC",
+        PAIRS.replace("new_days = 3", "new_days = 5"),
+        WORTH + "\ndamping = { dwell_days = 2 }",
+        SMALL_CHURN + "\ndamping = { cooldown_days = 3 }",
+        SMALL_OTHERS + '\ndamping = { dwell_days = 1, reentry = "never" }',
+    ),
     "counts": RULES["small_counts"],
     "cadence": RULES["small_cadence"],
     "longer": RULES["small_counts"]
