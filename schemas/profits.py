@@ -89,6 +89,11 @@ class Profits:
         minor = _EXACT.multiply(major, self._minor_per_major(currency))
         return int(minor.to_integral_value(ROUND_HALF_EVEN, _EXACT))
 
+    def of_minor(self, amount: Minor) -> Minor:
+        """Return the profit of an order of which only the amount in minor units is known."""
+        earned = _EXACT.multiply(Decimal(amount), self._margins.default)
+        return int(earned.to_integral_value(ROUND_HALF_EVEN, _EXACT))
+
     def _of_item(self, item: Item, path: str) -> Decimal:
         if item.unit_price is None:
             detail = f"{path}.unit_price: expected what a piece costs, got none; send it"

@@ -11,6 +11,7 @@ over some at a time, and whoever goes on after a crash sees who is left.
 from __future__ import annotations
 
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numba
@@ -27,7 +28,7 @@ from segmenters.telling import FORGOTTEN
 from segmenters.terms import altered, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -111,6 +112,7 @@ class Slice:
     rejected: Sequence[tuple[int, Reason, str]] = ()
     duplicates = 0
     late = 0
+    suppressed: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, settled: Outcome, judged: Outcome, more: bool) -> None:
         self.settled = settled

@@ -140,7 +140,7 @@ class Engine:
                 ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts,
                 self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.profit,
                 batch.order, batch.event, batch.qualifies, clock, self.rules.max_lateness_ms,
-                self._stamp, self._scratch, self._out, dirty, refused, count, outcome.suppressed,
+                self._stamp, self._scratch, self._out, dirty, refused, count, outcome.tally,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         outcome.duplicates, outcome.late = int(count[_DUPLICATE]), int(count[_LATE])
@@ -203,7 +203,7 @@ class Engine:
             self._module.tick(
                 ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts,
                 self._parameters, who, clock, inclusive, self._stamp, self._out, dirty, count,
-                outcome.suppressed,
+                outcome.tally,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         return parts, dirty[: count[_DIRTY]]
@@ -239,7 +239,7 @@ class Engine:
         while count[_NEXT] < len(rows):
             self._module.change_over(
                 ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters, rows, told,
-                altered, clock, self._out, count, outcome.suppressed,
+                altered, clock, self._out, count, outcome.tally,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         self.clock = max(self.clock, clock)

@@ -38,7 +38,7 @@ class Outcome:
         (index in the batch, reason, detail) of facts that were not applied.
     duplicates, late
         Facts ignored because their id was seen, and facts applied late.
-    suppressed
+    tally
         Per system, flips that damping has begun to hold back.
     more
         True when a tick stopped at its limit: call again.
@@ -54,7 +54,7 @@ class Outcome:
         "profile_rows",
         "records",
         "rejected",
-        "suppressed",
+        "tally",
         "teller",
     )
 
@@ -68,8 +68,14 @@ class Outcome:
         self.rejected: list[tuple[int, Reason, str]] = []
         self.duplicates = 0
         self.late = 0
-        self.suppressed = np.zeros(len(engine.rules.systems), np.int64)
+        self.tally = np.zeros(len(engine.rules.systems), np.int64)
         self.more = False
+
+    @property
+    def suppressed(self) -> dict[str, int]:
+        """Flips that damping has begun to hold back, by system."""
+        systems = self.engine.rules.systems
+        return {systems[k].key: int(self.tally[k]) for k in np.flatnonzero(self.tally)}
 
     def build_changes(self, seen_at: Instant) -> list[tuple[bytes, Change]]:
         """Return the changes in words, each with its record key."""

@@ -178,13 +178,16 @@ _NUMBERS: Final = {
     "silent_days": ("{} 天未下单为沉默期限", "the limit is {} days without an order"),
     "days_without_order": ("已 {} 天未下单", "{} days without an order"),
     "days_without_engagement": ("已 {} 天无互动", "{} days without an engagement"),
+    "usual_gap_days": ("通常每 {} 天购买一次", "usually {} days between days with orders"),
+    "silence_at": ("无新活动将于 {} 沉默", "silent from {} on if nothing happens"),
+    "engagement_fades_until": ("互动减少,持续至 {}", "engagement has faded, until {}"),
     "R": ("最近购买得分 {}", "recency score {}"),
     "F": ("购买频率得分 {}", "frequency score {}"),
     "M": ("消费金额得分 {}", "spend score {}"),
 }
 """Words for the numbers of the shipped systems."""
 
-_INSTANTS: Final = frozenset({"p", "p0", "e"})
+_INSTANTS: Final = frozenset({"p", "p0", "e", "silence_at", "engagement_fades_until"})
 
 
 def _plain(name: str) -> str:

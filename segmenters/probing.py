@@ -116,6 +116,7 @@ class Sandbox:
 
     def __init__(self, rules: Rules) -> None:
         self._systems = rules.systems
+        self._earns = None if rules.profits is None else rules.profits.of_minor
         self._one, self._many = Engine(rules), Engine(rules)
         self._keys = [b"%d" % number for number in range(WIDTH)]
         self._value = b""
@@ -254,4 +255,5 @@ class Sandbox:
             [0] * len(facts),
             [each.qualifies for _, each in facts],
             [None] * len(facts),
+            [0 if self._earns is None else self._earns(each.amount) for _, each in facts],
         )

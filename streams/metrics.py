@@ -35,6 +35,9 @@ class Metrics:
         self.changes = counter(
             "segment_changes_total", "Changes told.", "system", "previous", "current", "cause"
         )
+        self.suppressed = counter(
+            "changes_suppressed_total", "Flips that damping has begun to hold back.", "system"
+        )
         self.dead_letters = counter("dead_letters_total", "Dead letters written.")
         self.breaks = counter(
             "continuity_breaks_total", "Ranges that did not chain and were fetched again."

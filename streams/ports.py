@@ -48,6 +48,10 @@ class Judged(Protocol):
         """Facts below their customer's settled instant."""
 
     @property
+    def suppressed(self) -> Mapping[str, int]:
+        """Flips that damping has begun to hold back, by system."""
+
+    @property
     def more(self) -> bool:
         """Whether a tick hit its limit and deadlines are left."""
 

@@ -129,6 +129,7 @@ class Reports:
             metrics.rejected.labels(reason.value).inc(count)
         metrics.duplicate.inc(judged.duplicates)
         metrics.late.inc(judged.late)
+        self._count_suppressed(judged)
         metrics.dead_letters.inc(len(cut.letters) + len(judged.rejected))
         metrics.size.observe(size)
         metrics.duration.labels("apply").observe(seconds)
@@ -141,11 +142,16 @@ class Reports:
             self._unfinished.discard(partition)
             self._clocks[partition] = reading.instant
         self._metrics.overdue.set(len(self._unfinished))
+        self._count_suppressed(judged)
         if reading.instant > NEVER:
             self._metrics.watermark.labels(partition).set(reading.instant / 1000)
             known = [clock for clock in self._clocks.values() if clock > NEVER]
             if known:
                 self._metrics.event_lag.set(time.time() - min(known) / 1000)
+
+    def _count_suppressed(self, judged: Judged) -> None:
+        for system, flips in judged.suppressed.items():
+            self._metrics.suppressed.labels(system).inc(flips)
 
     def settled(self, partition: int, instant: Instant) -> None:
         """Publish the clock."""

@@ -37,6 +37,7 @@ class Tally:
     rejected: list[tuple[int, Reason, str]] = field(default_factory=list)
     duplicates: int = 0
     late: int = 0
+    suppressed: dict[str, int] = field(default_factory=dict)
     more: bool = False
 
     @property
