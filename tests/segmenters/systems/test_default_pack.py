@@ -106,14 +106,17 @@ def test_without_a_rhythm_the_coming_silence_counts():
     ]  # fmt: skip
 
 
-#  e×5 on day 1: from day 31 on nothing in thirty days after five; from 61 on they are gone, too
+#  e×5 on day 1: from day 31 on nothing in thirty days after five; from 61 on they are gone, too.
+#  With two more on 20 and 21 there is enough until 50, when one is left against six.
 def test_risk_is_high_while_engagement_fades():
     rules = RISK.replace("[systems.churn_risk]", "silent_purchase_days = 150\n[systems.churn_risk]")
     facts = [o(0), *(e(1 + hour / 24) for hour in range(5))]
     assert told(rules, facts, 70, "churn_risk") == [
         ("low", 0, "event"), ("high", 31, "clock"), ("low", 61, "clock"),
     ]  # fmt: skip
-    assert told(rules, [*facts, e(20), e(21)], 70, "churn_risk") == [("low", 0, "event")]
+    assert told(rules, [*facts, e(20), e(21)], 70, "churn_risk") == [
+        ("low", 0, "event"), ("high", 50, "clock"), ("low", 61, "clock"),
+    ]  # fmt: skip
 
 
 #  high at 0, by the rule low at 1 (refund): told when the dwell ends at 7
