@@ -87,11 +87,15 @@ class Past:
         names = [f" {number}" for number in range(len(questions))]
         engine = self.again(names)
         whose, at = explanation.customer_id, explanation.as_of
+        earns = self.rules.profits
         facts = [
-            Fact(whose + name, at, asked.kind, amount, asked.order_id)
+            Fact(
+                whose + name, at, asked.kind, amount, asked.order_id,
+                profit=earns.of_minor(amount) if earns and asked.kind == ORDER else None,
+            )
             for name, asked in zip(names, questions, strict=True)
             for amount in asked.amounts
-        ]
+        ]  # fmt: skip
         engine.apply(batch_of(facts))
         found = {}
         for name, asked in sorted(
