@@ -32,6 +32,7 @@ from schemas.changes import change_id
 from schemas.dead_letters import read_verdict
 from schemas.profiles import CLOCK_KEY, CUSTOMER_PREFIX, from_hash
 from schemas.topics import CHANGES, DEAD_LETTERS, ENGAGEMENTS, PURCHASES
+from segmenters.rules import DEFAULT_PACK
 from streams.local import LocalServers
 from streams.partitioner import partitions_of
 
@@ -224,7 +225,7 @@ def test_the_summary_says_what_happened(played: Played) -> None:
     assert len(summary["lookups"]) >= 2
     for looked_up in summary["lookups"]:
         assert looked_up["as_of"] == summary["until"]
-        assert set(looked_up["segments"]) == {"lifecycle", "monetary_tier", "rfm"}
+        assert set(looked_up["segments"]) == set(DEFAULT_PACK)
 
 
 def test_no_process_is_left_but_the_servers_that_were_to_be_kept(played: Played) -> None:

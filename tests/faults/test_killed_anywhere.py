@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from schemas.profiles import customer_key
+from segmenters.rules import defaults
 from tests.faults.figures import note
 from tests.faults.shop import Shop
 from tests.streams.waiting import eventually
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def cached(url: str, customers: Iterable[str]) -> dict[str, dict[str, str]]:
     """Read what the cache says of customers."""
-    systems = ("lifecycle", "monetary_tier", "rfm")
+    systems = [system.key for system in defaults().systems]
     with redis.Redis.from_url(url, decode_responses=True) as store:
         return {
             name: dict(zip(systems, store.hmget(customer_key(name), systems), strict=True))
