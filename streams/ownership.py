@@ -16,7 +16,6 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.errors import PartitionsChanged, ProducerFailed
-from segmenters.instants import NEVER
 from streams.delivery.producer import COMMIT_SHARE, PartitionProducer
 from streams.effects import Durable, Effects, Target
 from streams.lanes import Lane
@@ -256,7 +255,7 @@ class Ownership:
             plan.pace,
             plan.digests,
             self._listener,
-            NEVER if state.record is None else state.record.clock,
+            state.record,
             self._wall,
             state.changeover,
         )

@@ -77,12 +77,10 @@ class OwnedPartition:
         The consumer.
     pace, digests, listener
         See there.
-    started_at
-        The clock the position record carried.
-    wall
-        What time it is.
-    changeover
-        Customers who are still under other rules.
+    started_from
+        The position record of before; None for a new partition.
+    wall, changeover
+        What time it is, and customers who are still under other rules.
     """
 
     def __init__(
@@ -96,14 +94,15 @@ class OwnedPartition:
         pace: Pace,
         digests: Digests,
         listener: Listener,
-        started_at: Instant,
+        started_from: PositionRecord | None,
         wall: WallClock,
         changeover: Changeover | None = None,
     ) -> None:
         self.number = number
         self.engine = engine
         self.lane = lane
-        self.reading = Reading(started_at)
+        self.reading = Reading(NEVER if started_from is None else started_from.clock)
+        self._moved_from = "" if started_from is None else started_from.moved_from
         self.effects: Effects
         self._clock = clock
         self._decoders = decoders
@@ -372,8 +371,8 @@ class OwnedPartition:
             )
             for name, at in self.lane.positions().items()
         }
-        instant = self.reading.instant
-        return PositionRecord(FORMAT, inputs, instant, self._digests.rules, self._digests.layout)
+        instant, (rules, layout, _) = self.reading.instant, self._digests
+        return PositionRecord(FORMAT, inputs, instant, rules, layout, moved_from=self._moved_from)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work))

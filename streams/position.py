@@ -61,6 +61,8 @@ class PositionRecord(msgspec.Struct, frozen=True):
         Digest of this record and of all these rows.
     moved_to
         The app this state was moved to, which works on it since; empty: it was not.
+    moved_from
+        The app it was moved from: what was told there stands in other topics; empty: none.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class PositionRecord(msgspec.Struct, frozen=True):
     customers: int | None = None
     seal: int | None = None
     moved_to: str = ""
+    moved_from: str = ""
 
 
 write = msgspec.json.Encoder().encode

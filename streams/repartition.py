@@ -288,7 +288,8 @@ class _Move:
                 for name, topic_id in self._found.ids.items()
             }
             clock = min(self._clocks[number] or known, default=common.clock)
-            record = replace(common, inputs=inputs, clock=clock)
+            moved_from = self._settings.app
+            record = replace(common, inputs=inputs, clock=clock, moved_from=moved_from)
             await self._write_position(TopicPartition(self._changelog, number), record, inventory)
 
     async def _write_position(

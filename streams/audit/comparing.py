@@ -111,6 +111,7 @@ class Comparing:
         else:
             verdict = self._recounted(self._recounts[key], evidence, partition, holding)
             complete = partition.changes_whole and verdict is not Skip.LOG_START
+            complete = complete and not _begun_elsewhere(evidence, partition)
             if holding is not None:
                 found += told_wrongly(holding.stored, evidence.told, complete)
             found += self._cached(key, evidence, holding)
@@ -183,6 +184,8 @@ class Comparing:
         """Say what else than a mistake may explain a difference."""
         if judged_by_other_rules(evidence.told, self._rules.version):
             return Skip.RULES
+        if _begun_elsewhere(evidence, partition):
+            return Skip.LOG_START
         events = {
             arrival.fact.event_id or ""
             for arrival in evidence.arrivals
@@ -237,6 +240,12 @@ def _ends(gathered: Gathered, until: Instant) -> dict[int, tuple[Instant, Instan
                 before, _ = ends.get(evidence.partition, (change.seen_at, until))
                 ends[evidence.partition] = (min(before, change.seen_at), until)
     return ends
+
+
+def _begun_elsewhere(evidence: Evidence, partition: Partition) -> bool:
+    """Tell whether what made a customer's first changes may stand in topics of before a move."""
+    told_here = any(change.sequence == 1 for change in evidence.told)
+    return bool(partition.record.moved_from) and not told_here
 
 
 def _all_changes(evidence: Evidence, holding: Holding) -> dict[int, Told]:

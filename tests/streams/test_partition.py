@@ -167,7 +167,7 @@ class Bench:
             Pace(50, tick_s, 100),
             Digests("r", "l", {A: "id"}),
             self.listener,
-            NEVER,
+            None,
             WallClock(),
         )
         self.partition.start(
