@@ -47,6 +47,7 @@ def run_of(
     run.kind = np.zeros(size, np.int8)
     run.amount = run.order = run.event = np.zeros(size, np.int64)
     run.qualifies = np.zeros(size, np.bool_)
+    run.profit = np.zeros(size, np.int64)
     run.customers = [b"c"] * size
     run.event_ids = [f"e{offset}" for offset in offsets]
     run.records = [Record(offset) for offset in offsets]

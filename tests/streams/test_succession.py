@@ -66,7 +66,7 @@ def state_of(
     return state
 
 
-def recorded(rules: Rules, *before: Rules, kept: int = 402) -> RulesRecord:
+def recorded(rules: Rules, *before: Rules, kept: int = 730) -> RulesRecord:
     return RulesRecord(1, rules.text, tuple(law.text for law in before), kept)
 
 
@@ -203,7 +203,7 @@ def test_recorded_rules_that_cannot_be_read_are_refused():
     engine = Engine(OLD, patient=True)
     succession = Succession(engine)
     engine.load_rows(*zip(*rows_under(OLD).items(), strict=True))
-    succession.known = RulesRecord(1, text, (), 402)
+    succession.known = RulesRecord(1, text, (), 730)
     from segmenters.rules import version_of
 
     record = PositionRecord(FORMAT, {}, NOW, version_of(text), "l")
