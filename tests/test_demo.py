@@ -79,7 +79,7 @@ def processes_of(folder: Path) -> list[str]:
 def played(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Played]:
-    """Run the demo once and the oracle beside it; keep the servers until the tests are through."""
+    """Run the demo once, with two workers, and the oracle beside it; keep the servers."""
     shop = request.param
     home = tmp_path_factory.mktemp(shop)
     folder, told = home / "demo", home / "oracle.json"
@@ -88,7 +88,10 @@ def played(
     with subprocess.Popen([*oracle, data / "events.csv.gz", told], cwd=ROOT) as beside:
         try:
             done = subprocess.run(
-                [REWAKE, "demo", "--once", "--json", "--keep", "--data", shop, "--dir", folder],
+                [
+                    *(REWAKE, "demo", "--once", "--json", "--keep", "--workers", "2"),
+                    *("--data", shop, "--dir", folder),
+                ],
                 capture_output=True,
                 text=True,
                 timeout=400,
@@ -421,7 +424,7 @@ def test_a_demo_that_was_killed_is_cleared_up_by_the_next(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "rejected 3,710: 3,707 missing_customer, 3 unknown_type\n" in done.stdout
-    assert "4,339 customers in segments, 44,881 changes (each once, none missing)" in done.stdout
+    assert "4,339 customers in segments, 80,226 changes (each once, none missing)" in done.stdout
     assert "as of 2011-12-09 12:50, the end of the replayed history" in done.stdout
     assert processes_of(folder) == []
 

@@ -35,6 +35,11 @@ _Keep = Annotated[
 ]
 
 
+_Workers = Annotated[
+    int, typer.Option("--workers", help="How many share the partitions.", min=1, max=4)
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
     app.command("demo")(_demo)
@@ -47,6 +52,7 @@ def _demo(
     synthetic: _Synthetic = False,
     directory: _Directory = None,
     keep: _Keep = False,
+    workers: _Workers = 1,
     as_json: AsJson = False,
 ) -> None:
     """Start a real Kafka and Redis, load a shop's history, and watch customers change class.
@@ -69,7 +75,7 @@ def _demo(
     shop = SIMULATED if synthetic else find_shop(data or "online_retail")
     watched = sys.stdout.isatty() and not as_json
     folder = home() / "demo" if directory is None else directory
-    wishes = Wishes(shop, folder, watched, stays=watched and not once, keep=keep)
+    wishes = Wishes(shop, folder, watched, stays=watched and not once, keep=keep, workers=workers)
     try:
         ending = perform(wishes, Console(stderr=not watched, emoji=False))
     except (KeyboardInterrupt, Terminated) as why:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.errors import RewakeError
 from segmenters.rules import load
-from streams.demo.preparation import prepare
+from streams.demo.preparation import Prepared, prepare
 from streams.demo.show import Show, how_to_look_up, near
-from streams.demo.stage import Stage, ending_in_order
+from streams.demo.stage import Child, Stage, ending_in_order
 from streams.demo.steps import Steps
+from streams.local.endpoints import HOST, free_port
+from streams.settings import PREFIX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,10 +51,14 @@ def perform(wishes: Wishes, console: Console) -> Ending:
     with ending_in_order(), Stage(wishes.folder, steps.say, keep=wishes.keep) as stage:
         with steps:
             prepared = prepare(wishes.shop, rules, stage, steps)
-        worker = stage.start([*_REWAKE, "worker"], prepared.environ, "worker")
+        workers = [_start_worker(stage, prepared, number) for number in range(wishes.workers)]
         if not wishes.watched:
-            steps.say(f"the worker starts and reads; its log: {near(worker.log)}")
-        show = Show(wishes, console, rules, prepared, worker)
+            logs = ", ".join(near(worker.log) for worker in workers)
+            who = "the worker starts and reads; its log"
+            if len(workers) > 1:
+                who = f"{len(workers)} workers start and share the partitions; their logs"
+            steps.say(f"{who}: {logs}")
+        show = Show(wishes, console, rules, prepared, workers)
         try:
             asyncio.run(show.run())
         except KeyboardInterrupt:
@@ -70,3 +76,11 @@ def perform(wishes: Wishes, console: Console) -> Ending:
             ):
                 steps.say(line)
         return show.ending
+
+
+def _start_worker(stage: Stage, prepared: Prepared, number: int) -> Child:
+    """Start one of the workers; each has a port of its own for its metrics."""
+    if number == 0:
+        return stage.start([*_REWAKE, "worker"], prepared.environ, "worker")
+    environ = {**prepared.environ, f"{PREFIX}METRICS": f"{HOST}:{free_port()}"}
+    return stage.start([*_REWAKE, "worker"], environ, f"worker-{number + 1}")

@@ -25,6 +25,8 @@ from streams.demo.view import Picture, draw
 from streams.wording import change_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console, RenderableType
 
     from segmenters.rules import Rules
@@ -51,6 +53,8 @@ class Wishes(NamedTuple):
         Go on after the end, until Ctrl-C.
     keep
         Leave the servers running.
+    workers
+        How many share the partitions.
     """
 
     shop: Shop
@@ -58,10 +62,11 @@ class Wishes(NamedTuple):
     watched: bool
     stays: bool
     keep: bool
+    workers: int = 1
 
 
 class Show:
-    """One run of the worker, watched.
+    """One run of the workers, watched.
 
     Parameters
     ----------
@@ -72,9 +77,9 @@ class Show:
     rules
         Have the names of the segments.
     prepared
-        What the worker reads.
-    worker
-        Its process.
+        What they read.
+    workers
+        Their processes.
 
     Attributes
     ----------
@@ -83,14 +88,19 @@ class Show:
     """
 
     def __init__(
-        self, wishes: Wishes, console: Console, rules: Rules, prepared: Prepared, worker: Child
+        self,
+        wishes: Wishes,
+        console: Console,
+        rules: Rules,
+        prepared: Prepared,
+        workers: Sequence[Child],
     ) -> None:
         self._wishes = wishes
         self._console = console
         self._rules = rules
         self._settings = prepared.settings
         self._seed = prepared.seed
-        self._worker = worker
+        self._workers = workers
         self._tally = Tally()
         self._began: float | None = None
         self._moved = time.monotonic()
@@ -138,10 +148,15 @@ class Show:
         if (self._tally.changes, feed.reached) != before:
             self._moved = now
             self._began = self._began or now
-        self._worker.check()
+        self._check()
         if now - self._moved > STALL_SECONDS:
             waited = f"expected the worker to go on, nothing came for {STALL_SECONDS:.0f} s"
-            raise RewakeError(f"{waited}; {self._worker.last_words()}")
+            raise RewakeError(f"{waited}; {self._workers[0].last_words()}")
+
+    def _check(self) -> None:
+        """Raise when a worker has ended."""
+        for worker in self._workers:
+            worker.check()
 
     def _picture(self, feed: Feed) -> RenderableType:
         seed, waiting = self._seed, self._began is None
@@ -156,7 +171,7 @@ class Show:
                 reached=feed.reached,
                 tally=self._tally,
                 seconds=0.0 if self._began is None else time.monotonic() - self._began,
-                footer=(f"the worker starts; its log: {near(self._worker.log)}",)
+                footer=(f"the worker starts; its log: {near(self._workers[0].log)}",)
                 if waiting
                 else (),
             )
@@ -179,7 +194,7 @@ class Show:
         while True:
             before = self._tally.changes
             await feed.listen()
-            self._worker.check()
+            self._check()
             newer = min(self._tally.changes - before, len(self._tally.newest))
             for change in list(self._tally.newest)[len(self._tally.newest) - newer :]:
                 self._console.print(change_in_words(change), highlight=False, markup=False)

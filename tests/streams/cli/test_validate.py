@@ -22,7 +22,7 @@ def test_the_rules_that_come_with_the_data_are_valid(rewake: Rewake, shop: str) 
     lifecycle = next(system for system in found["systems"] if system["key"] == "lifecycle")
     assert lifecycle["segments"]["silent"] == {"zh": "沉默客户", "en": "Silent"}
     assert lifecycle["changed"] == {
-        "online_retail": ["silent_engagement_days"],
+        "online_retail": ["by_value", "silent_engagement_days"],
         "complete_journey": ["cadence"],
     }[shop]  # fmt: skip
 
