@@ -77,6 +77,21 @@ class Neighbour(Struct, frozen=True):
     ways: tuple[Way, ...]
 
 
+class HeldBack(Struct, frozen=True):
+    """The segment a customer would be in but for damping.
+
+    Attributes
+    ----------
+    segment
+        What the rule says.
+    until
+        When it will be told, if it says so then; None: never, re-entry is not allowed.
+    """
+
+    segment: str
+    until: Instant | None
+
+
 class Placement(Struct, frozen=True):
     """Where a customer stands in one system, and why.
 
@@ -95,6 +110,8 @@ class Placement(Struct, frozen=True):
         What follows if nothing happens; None where nothing does.
     neighbours
         The other segments.
+    held_back
+        What damping holds back; None where nothing is.
     """
 
     system: str
@@ -107,6 +124,7 @@ class Placement(Struct, frozen=True):
     because: Words
     next: Next | None
     neighbours: tuple[Neighbour, ...]
+    held_back: HeldBack | None = None
 
 
 class Explanation(Struct, frozen=True):

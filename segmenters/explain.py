@@ -20,6 +20,7 @@ from schemas.explanations import (
     Cancellation,
     Engagements,
     Explanation,
+    HeldBack,
     Maker,
     Neighbour,
     Order,
@@ -161,7 +162,15 @@ class Explainer:
                 for code, segment in enumerate(segments)
                 if code != present
             ),
+            self._held_back(place, segments),
         )
+
+    def _held_back(self, place: int, segments: Sequence[str]) -> HeldBack | None:
+        held = self._sandbox.held_back(place)
+        if held is None:
+            return None
+        code, until = held
+        return HeldBack(segments[code], None if until >= FAR else until)
 
     def _maker(self, place: int, since: Instant) -> Maker:
         if self._sandbox.by_clock(place):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from schemas.changes import Scalar
-    from schemas.explanations import Act, Explanation, Maker, Neighbour, Placement
+    from schemas.explanations import Act, Explanation, HeldBack, Maker, Neighbour, Placement
     from schemas.vocabulary import Instant, Minor
 
 Language: TypeAlias = Literal["zh", "en"]
@@ -236,6 +236,8 @@ def _placement(placement: Placement, phrases: Phrases, language: Language) -> li
         lines = [f"{title}: {here}, since {since}, {maker}"]
         missing = f"  by no single act: {', '.join(beyond)}"
     lines += [f"  {because}", f"  {_next(placement, phrases, language)}"]
+    if placement.held_back is not None:
+        lines.append(f"  {_held_back(placement, placement.held_back, phrases, language)}")
     lines += [f"  → {_neighbour(there, language)}" for there in reached]
     return [*lines, missing] if beyond else lines
 
@@ -249,6 +251,22 @@ def _next(placement: Placement, phrases: Phrases, language: Language) -> str:
     if language == "zh":
         return f"若无新动态,{at} 变为{there}"
     return f"becomes {there} on {at} if nothing new comes"
+
+
+def _held_back(placement: Placement, held: HeldBack, phrases: Phrases, language: Language) -> str:
+    (labels,) = (n.labels for n in placement.neighbours if n.segment == held.segment)
+    there = _named(labels, held.segment, language)
+    if held.until is None:
+        words = Words(
+            f"按规则应为{there},但不再重新进入", f"would be {there} by the rule, not entered again"
+        )
+    else:
+        until = phrases.instant(held.until)
+        words = Words(
+            f"按规则应为{there},{until} 前暂不变更",
+            f"would be {there} by the rule, held back until {until}",
+        )
+    return _in(words, language)
 
 
 def _neighbour(there: Neighbour, language: Language) -> str:

@@ -14,8 +14,10 @@ import numpy as np
 
 from schemas.vocabulary import MS_PER_DAY, Code, Instant, Kind, Minor
 from segmenters.batch import EventBatch
+from segmenters.damping import FREE, released_at
 from segmenters.engine import Engine
 from segmenters.instants import FAR, NEVER
+from segmenters.system import damping_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +145,16 @@ class Sandbox:
     def by_clock(self, system: int) -> bool:
         """Tell whether a deadline made the customer's segment, and no fact."""
         return bool(self._one.ledger.rows[f"{self._systems[system].key}_clocked"][0])
+
+    def held_back(self, system: int) -> tuple[int, Instant] | None:
+        """Return the code that damping holds back, and until when; FAR: for ever."""
+        key, damping = self._systems[system].key, damping_of(self._systems[system])
+        row = self._one.ledger.rows[0]
+        if damping is None or row[f"{key}_wanted"] == FREE:
+            return None
+        wanted = int(row[f"{key}_wanted"])
+        left = int(row[f"{key}_left"][wanted])
+        return wanted, released_at(damping.compiled(), int(row[f"{key}_since"]), left)
 
     @property
     def last_engagement(self) -> Instant:

@@ -212,3 +212,23 @@ def test_in_words_all_of_it_is_said_in_both_languages() -> None:
         "  → 已唤醒客户(reactivated):再下一单;或再互动 2 次",
         "  一次行动达不到:潜在客户、新客户、活跃客户",
     ]
+
+
+@pytest.mark.parametrize(
+    ("damping", "until", "said"),
+    [
+        ("dwell_days = 7", ms(7), "would be Low (low) by the rule, held back until 2016-07-25"),
+        ('reentry = "never"', None, "would be Mid (mid) by the rule, not entered again"),
+    ],
+)
+def test_what_damping_holds_back_is_said(damping: str, until: int | None, said: str) -> None:
+    rules = f"[systems.value_tier]\ndamping = {{ {damping} }}\n"
+    facts = [o(0, 60_000, "a"), o(1, 600_000, "b")] if until is None else [o(0, 600_000, "b")]
+    refund = Fact("c", ms(2), REFUND, 590_000 if until else 600_000, "b")
+    found = explained(rules, *facts, refund, at=3)
+    (value,) = found.systems
+    assert value.segment == "high"
+    assert value.held_back is not None
+    assert value.held_back.until == until
+    assert any(said in line for line in in_words(found, "en"))
+    assert any("按规则应为" in line for line in in_words(found, "zh"))
