@@ -252,7 +252,9 @@ def test_a_simulated_shop_is_shown_as_a_replay_of_its_file_has_it(tmp_path: Path
         loaded: dict[str, Any] = json.loads(done.stdout)
         return loaded
 
-    shown = rewake("demo", "--once", "--synthetic", "--dir", str(tmp_path / "demo"))
+    shown = rewake(
+        "demo", "--once", "--synthetic", "--workers", "2", "--dir", str(tmp_path / "demo")
+    )
     made = rewake("simulate", "--seed", "4", "--out", "shop.csv.gz")
     rewake("replay", "shop.csv.gz", "--out", "changes.jsonl")
     assert (shown["data"], shown["events"]) == ("simulated", made["records"])
