@@ -105,3 +105,19 @@ def test_a_window_wider_than_the_days_kept_is_refused() -> None:
     check(PLAIN, MAP_C, 364)
     with pytest.raises(RulesChanged, match=r"systems\.monetary_tier: .* at most 364 days"):
         check(PLAIN, MAP_C, 363)
+
+
+#  o at the midnight of day 100, other thresholds at that very instant; at 465 the day leaves
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_day_that_begins_as_the_rules_change_still_leaves_its_window(crashes: bool) -> None:
+    money = "[systems.monetary_tier]\nthresholds = {{ large = {}, medium = 5 }}"
+    old = Engine(loads(money.format(90)))
+    bought(old, [100])
+    engine, _ = brought_over(old, loads(money.format(80)), 100)
+    if crashes:
+        values = engine.dump_rows(np.arange(1))
+        engine = Engine(engine.rules)
+        engine.load_rows(*zip(*values, strict=True))
+        engine.wind()
+    told = engine.tick(500 * DAY).build_changes(0)
+    assert [(change.to, change.at // DAY) for _, change in told] == [("none", 465)]
