@@ -1,7 +1,7 @@
 """Keep aiokafka's clients calm and alive while no broker answers.
 
-Responsible for a pause where they would spin, and for a second try where they would give up. Must
-not do more.
+Responsible for a pause where they would spin, for a second try where they would give up, and for a
+connection they would leave open. Must not do more.
 """
 
 from __future__ import annotations
@@ -49,3 +49,23 @@ def retry_broken_lookups(client: AIOKafkaClient) -> None:
             raise NodeNotReadyError(str(error)) from error
 
     client.coordinator_lookup = lookup_or_again
+
+
+def close_what_bootstrap_opened(client: AIOKafkaClient) -> None:
+    """Let a client that is cancelled while it asks its first question know the connection it has.
+
+    aiokafka closes that connection after every failure but this one; nobody could close it later.
+    """
+    bootstrap = client.bootstrap
+
+    async def bootstrap_to_the_end() -> None:
+        asking = asyncio.create_task(bootstrap())
+        try:
+            await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait([asking], timeout=PAUSE_S)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            raise
+
+    client.bootstrap = bootstrap_to_the_end

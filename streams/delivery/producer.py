@@ -15,7 +15,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.errors import ProducerFailed
-from streams.delivery.metadata import pause_after_failure, retry_broken_lookups
+from streams.delivery.metadata import (
+    close_what_bootstrap_opened,
+    pause_after_failure,
+    retry_broken_lookups,
+)
 from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
@@ -83,6 +87,7 @@ class PartitionProducer:
         self._starting: asyncio.Task[None] | None = None
         pause_after_failure(self._producer.client)
         retry_broken_lookups(self._producer.client)
+        close_what_bootstrap_opened(self._producer.client)
 
     async def open(self) -> None:
         """Fence the previous owner and have what it left open aborted.
@@ -159,6 +164,8 @@ class PartitionProducer:
             sender.cancel()
         try:
             async with asyncio.timeout(CLOSE_S):
+                if self._starting is not None:
+                    await asyncio.wait([self._starting])  # else it may still add a connection
                 await self._producer.client.close()
         except (KafkaError, TimeoutError, OSError):
             return

@@ -288,8 +288,8 @@ class Shop(Workbench):
 
     # ---- waiting
 
-    async def at_work(self, within: float = 60) -> None:
-        """Wait until the history has been applied."""
+    async def at_work(self, within: float = 180) -> None:
+        """Wait until the history has been applied; the first worker compiles the rules before."""
         await until(self.caught_up, within, 0.25)
 
     @property
