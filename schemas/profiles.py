@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct, json
 
 from schemas.errors import RewakeError
 from schemas.vocabulary import Instant  # noqa: TC001 — msgspec reads the annotations
@@ -26,6 +26,8 @@ WRITER_PREFIX: Final = "rw:writer:"
 """String per worker: the number of its last write; behind it when the cache has lost writes."""
 OWNERS_KEY: Final = "rw:owners"
 """Partition → worker address, with a time to live."""
+SUMS_KEY: Final = "rw:sums"
+"""Hash: partition → its customers and their revenue by segment (`Sums`), as JSON."""
 CUSTOMER_PREFIX: Final = "rw:c:"
 MEMBERS_PREFIX: Final = "rw:m:"
 
@@ -73,6 +75,51 @@ class Profile(Struct, frozen=True):
     version: int
     valid_until: Instant | None = None
     next: dict[str, str] = {}
+
+
+class Sums(Struct, frozen=True):
+    """What one partition's customers add up to, by segment.
+
+    Attributes
+    ----------
+    clock
+        The partition's clock as of which it is so.
+    systems
+        System → segment → customers in it, and their revenue: net spend on the last 365 local days,
+        in minor units of the base currency. Segments without customers are there, too.
+
+    Examples
+    --------
+    >>> read_sums(b'{"clock":7,"systems":{"lifecycle":{"new":[2,995]}}}').systems["lifecycle"]
+    {'new': (2, 995)}
+    """
+
+    clock: Instant
+    systems: dict[str, dict[str, tuple[int, int]]]
+
+
+write_sums: Final = json.Encoder().encode
+"""Write `Sums` as the value of its field below `SUMS_KEY`."""
+
+_decode_sums: Final = json.Decoder(Sums).decode
+
+
+def read_sums(written: str | bytes) -> Sums:
+    """Read what stands in a field below `SUMS_KEY`.
+
+    Raises
+    ------
+    RewakeError
+        When it says anything else.
+    """
+    try:
+        return _decode_sums(written)
+    except MsgspecError as error:
+        message = (
+            f"expected {SUMS_KEY} to hold sums by segment, got {written[:80]!r} ({error}); delete "
+            f"{SUMS_KEY} to have it rewritten"
+        )
+        raise RewakeError(message) from error
 
 
 class Filler(NamedTuple):

@@ -70,6 +70,9 @@ CUTS: Final = "segmentation.cuts.v1"
 RULES: Final = "segmentation.rules.v1"
 DEAD_LETTERS: Final = "segmentation.dead-letters.v1"
 
+INPUTS: Final = (PURCHASES, ENGAGEMENTS)
+"""The inputs that a worker reads, in rank order."""
+
 _MONTH: Final = 30 * _DAY_MS
 _CUSTOMER: Final = "customer id"
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.errors import Reason
 from segmenters import calendar
+from segmenters.headcount import Headcount
 from segmenters.instants import NEVER
 from segmenters.kernel import build
 from segmenters.kernel_source import out_dtype_fields
@@ -99,6 +100,15 @@ class Engine:
     def customers(self) -> int:
         """Number of customers known."""
         return len(self.ledger)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use by what is known of them."""
+        return self.ledger.nbytes
+
+    def headcount(self, clock: Instant) -> Headcount:
+        """Begin to count customers by segment, as of the clock's day; it changes nothing."""
+        return Headcount(self, clock)
 
     def row_of(self, customer: bytes) -> int:
         """Return the row of a customer, or -1."""

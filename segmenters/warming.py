@@ -45,6 +45,7 @@ def warm_up(rules: Rules) -> None:
     engine.profiles(outcome.profile_rows)
     engine.ledger.refresh[:1] = 0  # as if the profile's end were near
     engine.tick(400 * MS_PER_DAY)
+    engine.headcount(0).step()
     restored = Engine(rules)
     restored.load_rows([key for key, _ in rows], [value for _, value in rows])
     restored.wind()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from streams.ports import PartitionEngine
     from streams.settings import Settings
 
-FAMILIES: Final = {topics.PURCHASES: "purchase", topics.ENGAGEMENTS: "engagement"}
+FAMILIES: Final = dict(zip(topics.INPUTS, ("purchase", "engagement"), strict=True))
 """Input topics in rank order, and what they hold."""
 
 TABLE: Final = "ledger"
@@ -123,7 +123,7 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
         transaction_ms=settings.transaction_timeout,
         grace=settings.grace,
     )
-    cache = _cache(settings, plan, metrics) if settings.redis else NoCache()
+    cache = _cache(settings, cluster, metrics) if settings.redis else NoCache()
     reports = Reports(app.fail, cache, metrics, judging.rules)
     app.ownership = Ownership(app, plan, reports, cache, app.wall)
     app.watchdog = Watchdog(app, app.ownership, metrics, settings.stall_timeout / 1000)
@@ -144,9 +144,15 @@ def build(settings: Settings, judging: Judging, cluster: Cluster, metrics: Metri
     return app
 
 
-def _cache(settings: Settings, plan: Plan, metrics: Metrics) -> ProfileCache:
-    filler = Filler(plan.app, plan.digests.topic_ids[plan.changelog], plan.partitions)
-    return ProfileCache(settings.redis, filler, metrics.sink_errors.labels("redis").inc)
+def filler_of(settings: Settings, cluster: Cluster) -> Filler:
+    """Say who fills the cache."""
+    changelog = cluster.topic_ids[topics.changelog(settings.app)]
+    return Filler(settings.app, changelog, cluster.partitions)
+
+
+def _cache(settings: Settings, cluster: Cluster, metrics: Metrics) -> ProfileCache:
+    on_error = metrics.sink_errors.labels("redis").inc
+    return ProfileCache(settings.redis, filler_of(settings, cluster), on_error)
 
 
 def _clock(settings: Settings) -> Clock:

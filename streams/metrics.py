@@ -64,7 +64,9 @@ class Metrics:
             buckets=(*_SECONDS, 30.0, 60.0, 300.0, 3600.0), registry=registry,
         )  # fmt: skip
         self.overdue = gauge("rewake_deadlines_overdue", "Partitions with deadlines left to fire.")
+        self.standing = gauge("rewake_customers", "Customers by segment.", "system", "segment")
         self.customers = gauge("rewake_ledger_customers", "Customers held.")
+        self.ledger_bytes = gauge("rewake_ledger_bytes", "Bytes in use by what is held of them.")
         self.cache_behind = gauge("rewake_cache_behind_changes", "Profiles not yet in the cache.")
         self.tasks = gauge("rewake_tasks", "Tasks of the event loop.")
         self.rules = Info("rewake_rules", "Rules in force.", registry=registry)

@@ -59,12 +59,33 @@ class Judged(Protocol):
         """Return the changes with their keys, in the order they are to be told."""
 
 
+class Counting(Protocol):
+    """One pass over all customers, in slices."""
+
+    @property
+    def day(self) -> int:
+        """The local day on which the window of the revenue ends."""
+
+    def step(self) -> bool:
+        """Count a slice; return whether there are more."""
+
+    def result(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
+        """Return system → segment → customers and their revenue."""
+
+
 class PartitionEngine(Protocol):
     """State and judgement of one partition."""
 
     @property
     def customers(self) -> int:
         """Number of customers held."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use by them."""
+
+    def headcount(self, clock: Instant) -> Counting:
+        """Begin to count customers by segment."""
 
     def apply(self, batch: EventBatch, clock: Instant) -> Judged:
         """Apply facts in their order."""

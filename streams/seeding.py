@@ -18,7 +18,7 @@ from kafka.admin import OffsetSpec
 
 from schemas.errors import Rejected, RewakeError, UsageError
 from schemas.instants import format_instant, parse_replay_instant
-from schemas.topics import ENGAGEMENTS, PURCHASES
+from schemas.topics import ENGAGEMENTS, INPUTS, PURCHASES
 from schemas.vocabulary import Kind
 from streams.history import KINDS, REQUIRED, text_of
 from streams.partitioner import partitions_of
@@ -228,7 +228,7 @@ async def load(
 
 def _refuse_records(settings: Settings) -> None:
     with connect(settings) as admin:
-        inputs = [settings.topic(name) for name in (PURCHASES, ENGAGEMENTS)]
+        inputs = [settings.topic(name) for name in INPUTS]
         topics = {entry["name"]: entry for entry in admin.describe_topics(inputs)}
         for name, entry in topics.items():
             if entry["error_code"]:

@@ -15,11 +15,11 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from msgspec.structs import replace
 
-from schemas.errors import RewakeError
+from schemas.errors import RewakeError, UsageError
 from schemas.topics import CUTS, RULES, TOPICS, Cleanup, Topic, changelog_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.settings import Settings
 
@@ -147,6 +147,25 @@ def connect(settings: Settings) -> Iterator[KafkaAdminClient]:
         raise RewakeError(message) from error
     finally:
         client.close()
+
+
+def partition_counts(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """Return how many partitions topics have, in the order asked.
+
+    Raises
+    ------
+    UsageError
+        When one is missing.
+    """
+    described: list[dict[str, Any]] = admin.describe_topics(list(names))
+    found = {each["name"]: each for each in described if not each["error_code"]}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UsageError(
+            f"expected the topics {', '.join(missing)}, found none of that name; run `rewake "
+            "topics create`, or set REWAKE_TOPIC_PREFIX to what the worker has"
+        )
+    return {name: len(found[name]["partitions"]) for name in names}
 
 
 def create(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[str]:

@@ -20,7 +20,8 @@ from segmenters.rules import load
 from segmenters.warming import warm_up
 from streams import health, logs
 from streams.amounts import plain_amounts
-from streams.app import FAMILIES, build, judging_by
+from streams.app import FAMILIES, build, filler_of, judging_by
+from streams.census import Census, SumsStore
 from streams.cluster import inspect
 from streams.digests import digests_of
 from streams.explaining import BEFORE, Explaining
@@ -66,6 +67,15 @@ def run(settings: Settings) -> None:
     explaining = Explaining(rules, cluster.partitions, lambda: app.ownership.partitions, loop)
     pages = {BEFORE: explaining}
     server = health.serve(settings.metrics, metrics.registry, app.watchdog.ailing, pages)
+    store = SumsStore(settings.redis, filler_of(settings, cluster)) if settings.redis else None
+    census = Census(
+        lambda: app.ownership.partitions,
+        lambda number: app.ledger.state_of(number).inventory.digest,
+        metrics,
+        store,
+    )
+    app.at_start.append(census.start)
+    app.at_end.insert(0, census.stop)
     if settings.redis:
         address = reachable(settings.metrics.host, server.server_port)
         owners = Owners(

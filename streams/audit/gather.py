@@ -53,7 +53,7 @@ class Names(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Names:
         """Name the topics of an app."""
-        inputs = tuple(map(settings.topic, (topics.PURCHASES, topics.ENGAGEMENTS)))
+        inputs = tuple(map(settings.topic, topics.INPUTS))
         changes, letters = map(settings.topic, (topics.CHANGES, topics.DEAD_LETTERS))
         return cls(topics.changelog(settings.app), inputs, changes, letters)
 

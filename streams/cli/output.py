@@ -16,11 +16,14 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import RenderableType
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 """The option every reading command has."""
@@ -66,13 +69,23 @@ def writing(out: str) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)
 
 
-def print_table(headers: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows below headers, aligned; cells wrap on a terminal and never in a pipe."""
+def table_of(headers: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> Table:
+    """Return rows below headers, aligned."""
     table = Table(*headers, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+    return table
+
+
+def print_drawn(drawn: RenderableType) -> None:
+    """Print what was drawn; cells wrap on a terminal and never in a pipe."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    Console(width=width, markup=False, highlight=False, emoji=False).print(drawn)
+
+
+def print_table(headers: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows below headers, aligned."""
+    print_drawn(table_of(headers, rows))
 
 
 def right(header: str) -> Column:

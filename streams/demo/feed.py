@@ -19,7 +19,7 @@ from schemas.changes import decode
 from schemas.dead_letters import read_verdict
 from schemas.errors import RewakeError
 from schemas.profiles import CLOCK_KEY
-from schemas.topics import CHANGES, DEAD_LETTERS, ENGAGEMENTS, PURCHASES
+from schemas.topics import CHANGES, DEAD_LETTERS, INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ class Feed:
             committed = await self._admin.list_consumer_group_offsets(self._settings.app)
         except GroupCoordinatorNotAvailableError:
             return 0  # the first group of a new broker: nobody has committed anything
-        inputs = set(map(self._settings.topic, (PURCHASES, ENGAGEMENTS)))
+        inputs = set(map(self._settings.topic, INPUTS))
         return sum(
             max(0, at.offset) for partition, at in committed.items() if partition.topic in inputs
         )

@@ -22,6 +22,7 @@ from schemas.profiles import (
     CUSTOMER_PREFIX,
     EPOCH_KEY,
     MEMBERS_PREFIX,
+    SUMS_KEY,
     WRITER_PREFIX,
     Epoch,
     customer_key,
@@ -137,7 +138,7 @@ class RedisStore:
     async def _join(self, token: str) -> tuple[Epoch, int]:
         call = self._next_call()
         written, known = await self._open(
-            keys=[EPOCH_KEY, self._writer, CLOCK_KEY, APPLIED_KEY],
+            keys=[EPOCH_KEY, self._writer, CLOCK_KEY, APPLIED_KEY, SUMS_KEY],
             args=[str(self.filler), token, call],
         )
         epoch = read_epoch(written)

@@ -36,12 +36,12 @@ end
 """
 
 OPEN: Final = f"""
--- KEYS: epoch, writer, clocks, applied offsets. ARGV: who fills, token of the filling to begin if
--- there is none, number of this call.
+-- KEYS: epoch, writer, clocks, applied offsets, sums. ARGV: who fills, token of the filling to
+-- begin if there is none, number of this call.
 local known = redis.call('GET', KEYS[1])
 if not known then
   known = ARGV[1] .. ' ' .. ARGV[2]
-  redis.call('DEL', KEYS[3], KEYS[4])
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
   redis.call('SET', KEYS[1], known)
 end
 local call = redis.call('GET', KEYS[2])
@@ -109,6 +109,16 @@ return before < complete and redis.call('HLEN', KEYS[3]) >= complete and 1 or 0
 """
 """Raise clocks and applied offsets of partitions; return 1 when the last partition's first clock is
 among them, 0 otherwise, nothing when the cache is not as it was left."""
+
+PUBLISH_SUMS: Final = """
+-- KEYS: epoch, sums. ARGV: who fills, then partitions and their sums.
+local known = redis.call('GET', KEYS[1])
+if not known or string.sub(known, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then return 0 end
+redis.call('HSET', KEYS[2], unpack(ARGV, 2))
+return 1
+"""
+"""Publish the sums of partitions, unless another fills the cache or nobody has begun to; return
+whether they were taken."""
 
 SWEEP: Final = f"""
 -- KEYS: epoch, then customers' hashes. ARGV: the epoch, its token, prefix of the member sets, then
