@@ -12,7 +12,7 @@ and only a clock nobody has published makes it stale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -35,7 +35,10 @@ from streams.settings import shown
 from streams.sinks.trouble import advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio.client import Pipeline as AsyncPipeline
+    from redis.client import Pipeline
 
     from schemas.profiles import Epoch
     from schemas.vocabulary import Instant
@@ -106,23 +109,66 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
             socket_timeout=CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         ) as client:
-            # All three of one instant: clocks vouch for profiles of their own filling only.
             pipeline = client.pipeline(transaction=True)
-            pipeline.get(EPOCH_KEY)
-            pipeline.hgetall(CLOCK_KEY)
-            pipeline.hgetall(customer_key(customer_id))
-            written, clocks, fields = pipeline.execute()
+            ask(pipeline, [customer_id])
+            replies = pipeline.execute()
     except RedisError as error:
-        url = shown(settings)["REWAKE_REDIS"]
-        message = f"expected Redis at {url} to answer, got {error}; {advice(error)}"
-        raise RewakeError(message) from error
+        raise RewakeError(unanswered(settings, error)) from error
+    return understand(settings, [customer_id], replies, now)[0]
+
+
+def ask(pipeline: Pipeline | AsyncPipeline, customer_ids: Sequence[str]) -> None:
+    """Put the questions about customers into a transaction; `understand` reads the answers.
+
+    All of one instant: clocks vouch for profiles of their own filling only.
+    """
+    pipeline.get(EPOCH_KEY)
+    pipeline.hgetall(CLOCK_KEY)
+    for customer_id in customer_ids:
+        pipeline.hgetall(customer_key(customer_id))
+
+
+def understand(
+    settings: Settings, customer_ids: Sequence[str], replies: Sequence[Any], now: Instant
+) -> list[Answer]:
+    """Read what Redis has answered to `ask`, in the order asked.
+
+    Raises
+    ------
+    CacheHeld
+        When another app fills the cache.
+    RewakeError
+        When the cache holds something else.
+    """
+    written, clocks, *found = replies
+    epoch = epoch_of(settings, written)
+    return [
+        judge(customer_id, fields, clocks, epoch, now, settings.until)
+        for customer_id, fields in zip(customer_ids, found, strict=True)
+    ]
+
+
+def epoch_of(settings: Settings, written: str | None) -> Epoch | None:
+    """Read the present filling of the cache; None while nobody fills it.
+
+    Raises
+    ------
+    CacheHeld
+        When another app fills the cache.
+    """
     epoch = None if written is None else read_epoch(written)
     if epoch is not None and epoch.filler.app != settings.app:
         raise CacheHeld(
             f"expected the cache to be that of app {settings.app}, it is that of app "
             f"{epoch.filler.app}; are REWAKE_APP and REWAKE_REDIS those of the worker?"
         )
-    return judge(customer_id, fields, clocks, epoch, now, settings.until)
+    return epoch
+
+
+def unanswered(settings: Settings, error: Exception) -> str:
+    """Say that the cache did not answer, and what to do."""
+    url = shown(settings)["REWAKE_REDIS"]
+    return f"expected Redis at {url} to answer, got {error}; {advice(error)}"
 
 
 def judge(

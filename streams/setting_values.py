@@ -10,12 +10,13 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
 from schemas.errors import Rejected
 from schemas.instants import format_instant, parse_instant
 from schemas.vocabulary import MS_PER_DAY, Instant
+from streams.serving.tokens import parse_tokens
 
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": MS_PER_DAY}
@@ -93,6 +94,11 @@ def _check_redis(value: str) -> str:
     return value
 
 
+def _check_tokens(value: SecretStr) -> SecretStr:
+    parse_tokens(value.get_secret_value())
+    return value
+
+
 def _parse_until(value: object) -> Instant:
     text = str(value)
     try:
@@ -117,3 +123,4 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
 Bootstrap = Annotated[str, AfterValidator(_check_bootstrap)]
 CacheUrl = Annotated[str, AfterValidator(_check_redis)]
+TokenList = Annotated[SecretStr, AfterValidator(_check_tokens)]

@@ -25,6 +25,7 @@ from streams.setting_values import (
     HostPort,
     Name,
     Span,
+    TokenList,
     TopicPrefix,
     Until,
 )
@@ -86,6 +87,11 @@ class Settings(BaseSettings):
         What `rewake topics create` makes.
     web, metrics
         Where `rewake serve`, and the worker's health and metrics, listen.
+    web_tokens
+        Who may ask `rewake serve` and the worker what: ``token:scope+scope``, one a line or
+        separated by commas; scopes are read, explain, erase. Empty: anybody on this machine.
+    web_rate
+        Requests a second that `rewake serve` answers each token, or each address; 0: any number.
     log_level, log_format
         How much is logged, and whether for people or for machines.
     """
@@ -123,6 +129,8 @@ class Settings(BaseSettings):
     replication: int = Field(1, ge=1)
     web: HostPort = Address("127.0.0.1", 8080)
     metrics: HostPort = Address("127.0.0.1", 9100)
+    web_tokens: TokenList = SecretStr("")
+    web_rate: int = Field(5_000, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -296,6 +304,6 @@ def _explain(problem: Any) -> str:
         return message
     name = _variable(str(problem["loc"][0]))
     # A URL may carry a password: what came is shown of nothing that may be secret.
-    secret = "PASSWORD" in name or name == "REWAKE_REDIS"
+    secret = "PASSWORD" in name or name in {"REWAKE_REDIS", "REWAKE_WEB_TOKENS"}
     came = "" if secret else f", got {str(problem['input'])!r}"
     return f"{name}: {'expected ' if message != said else ''}{message}{came}"
