@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.streams.counting import Tally
-from tests.streams.test_partition import A, B, Bench
+from tests.streams.partition_bench import A, B, Bench
 from tests.streams.waiting import eventually
 
 
