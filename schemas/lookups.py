@@ -129,10 +129,17 @@ class SystemOfSegments(Struct, frozen=True):
 
 
 class Systems(Struct, frozen=True):
-    """The rules in force, as far as a reader needs them."""
+    """The rules in force, as far as a reader needs them.
+
+    Attributes
+    ----------
+    business_timezone
+        Where days begin, and in which times are to be shown.
+    """
 
     rules_version: str
     base_currency: str
+    business_timezone: str
     systems: tuple[SystemOfSegments, ...]
 
 

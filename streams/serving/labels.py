@@ -40,6 +40,7 @@ class Labels:
         self.systems = Systems(
             rules.version,
             rules.engine.base_currency,
+            rules.engine.business_timezone,
             tuple(
                 SystemOfSegments(
                     system.key,

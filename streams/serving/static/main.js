@@ -63,13 +63,9 @@ async function lookAtSegments() {
 
 async function lookAtOperation() {
   state.lag = await asking(operation.refresh);
-  try {
-    await get("readyz");
-    state.notReady = "";
-  } catch (problem) {
-    const { reasons, detail } = problem.body ?? {};
-    state.notReady = problem.status === 503 ? [reasons ?? detail ?? ""].flat().join("; ") : "";
-  }
+  // Not ready is an answer, too; that nothing answers at all has been noted above.
+  const { reasons = [], warnings = [], stale } = await get("readyz").catch((problem) => problem.body);
+  state.notReady = [...reasons, ...(stale ? [] : warnings)].join("; ");
   showFigures();
   showState();
 }

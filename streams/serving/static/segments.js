@@ -69,8 +69,8 @@ function drawTable(system, rows, whole) {
   const share = (row) =>
     h(
       "span",
-      { class: "share", style: { "--share": String(row.share), "--tone": segmentColour(system, row.segment) } },
-      percent(row.share),
+      { class: "share", style: { "--share": String(row.share ?? 0), "--tone": segmentColour(system, row.segment) } },
+      percent(row.share ?? 0),
     );
   fill(
     $("segments-table"),
@@ -91,7 +91,7 @@ async function drawChart(system, rows, whole) {
     key: row.segment,
     name: segmentName(system, row.segment),
     size: row.customers,
-    text: `${number(row.customers)} · ${percent(row.share)}`,
+    text: `${number(row.customers)} · ${percent(row.share ?? 0)}`,
     colour: segmentColour(system, row.segment),
   }));
   const what = pieces.filter((piece) => piece.size).map((piece) => `${piece.name} ${piece.text}`).join(", ");
