@@ -161,7 +161,7 @@ async def test_quiescing_waits_for_the_commit_and_makes_no_further_call(bench: B
     assert proof is not None
     bench.partition.accept(A, proof)
     bench.partition.accept(B, chunk)
-    await asyncio.sleep(0.01)
+    await eventually(lambda: bench.engine.cells)
     assert await bench.partition.quiesce(5)
     counted = sum(cell[0] for cell in bench.engine.cells)
     applied = sum(at.offset for at in bench.durable[-1].record.inputs.values())
@@ -180,7 +180,7 @@ async def test_quiescing_does_not_wait_longer_than_it_may(bench: Bench):
     assert proof is not None
     bench.partition.accept(A, proof)
     bench.partition.accept(B, chunk)
-    await asyncio.sleep(0.02)
+    await eventually(lambda: not bench.partition.rests)
     assert not await bench.partition.quiesce(0.1)
 
 
