@@ -63,6 +63,21 @@ class Message(NamedTuple):
     value: bytes
 
 
+class Written(NamedTuple):
+    """What was appended to one partition of a topic.
+
+    Attributes
+    ----------
+    records
+        How many.
+    end
+        The offset after the last of them.
+    """
+
+    records: int
+    end: int
+
+
 class Seed(NamedTuple):
     """A history ready to be loaded.
 
@@ -205,25 +220,50 @@ async def load(
         When a topic is missing or Kafka refuses.
     """
     await asyncio.to_thread(_refuse_records, settings)
-    messages = [each._replace(topic=settings.topic(each.topic)) for each in messages]
-    producer = AIOKafkaProducer(
+    producer = producer_for(settings)
+    try:
+        await producer.start()
+        try:
+            await write(settings, producer, messages, progress)
+        finally:
+            await producer.stop()
+    except KafkaError as error:
+        message = f"expected Kafka at {settings.kafka} to take the history, it said {error!r}"
+        raise RewakeError(message) from error
+    return Counter(settings.topic(message.topic) for message in messages)
+
+
+def producer_for(settings: Settings) -> AIOKafkaProducer:
+    """Make the producer that `write` needs; to be started and stopped by the caller."""
+    return AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES,
         **settings.kafka_security(),
     )
-    try:
-        await producer.start()
-        try:
-            piles = await _deal(producer, messages)
-            await _write(producer, piles, len(messages), progress)
-        finally:
-            await producer.stop()
-    except KafkaError as error:
-        message = f"expected Kafka at {settings.kafka} to take the history, it said {error!r}"
-        raise RewakeError(message) from error
-    return Counter(message.topic for message in messages)
+
+
+async def write(
+    settings: Settings,
+    producer: AIOKafkaProducer,
+    messages: Sequence[Message],
+    progress: Callable[[int, int], None] = lambda _done, _whole: None,
+) -> dict[TopicPartition, Written]:
+    """Append messages to the input topics, each to the partition of its key, in order.
+
+    Returns
+    -------
+    dict
+        What was appended, by topic and partition.
+
+    Raises
+    ------
+    KafkaError
+        When Kafka refuses.
+    """
+    messages = [each._replace(topic=settings.topic(each.topic)) for each in messages]
+    return await _write(producer, await _deal(producer, messages), len(messages), progress)
 
 
 def _refuse_records(settings: Settings) -> None:
@@ -270,14 +310,17 @@ async def _write(
     piles: Mapping[TopicPartition, Sequence[Message]],
     whole: int,
     progress: Callable[[int, int], None],
-) -> None:
+) -> dict[TopicPartition, Written]:
     done = 0
+    written: dict[TopicPartition, Written] = {}
 
     async def send(partition: TopicPartition, batch: BatchBuilder) -> None:
         nonlocal done
         sent = await producer.send_batch(batch, partition.topic, partition=partition.partition)
-        await sent
-        done += batch.record_count()
+        first, count = (await sent).offset, batch.record_count()
+        before = written.get(partition, Written(0, 0)).records
+        written[partition] = Written(before + count, first + count)
+        done += count
         progress(done, whole)
 
     async def write(partition: TopicPartition, pile: Sequence[Message]) -> None:
@@ -291,3 +334,4 @@ async def _write(
         await send(partition, batch)
 
     await asyncio.gather(*[write(partition, pile) for partition, pile in piles.items()])
+    return written

@@ -416,7 +416,7 @@ def test_a_demo_that_was_killed_is_cleared_up_by_the_next(tmp_path: Path) -> Non
     wait_for_worker(folder, demo)
     demo.kill()
     demo.communicate()
-    assert len(processes_of(folder)) == 3, "servers and worker are orphans now"
+    assert len(processes_of(folder)) == 4, "servers, worker and page are orphans now"
     done = subprocess.run(
         [REWAKE, "demo", "--once", "--dir", folder],
         capture_output=True,

@@ -38,6 +38,15 @@ _Keep = Annotated[
 _Workers = Annotated[
     int, typer.Option("--workers", help="How many share the partitions.", min=1, max=4)
 ]
+_Speed = Annotated[
+    str | None,
+    typer.Option(
+        "--speed",
+        help="Feed the history while it is read, at so much event time a second: 30d/s, 12h/s. "
+        "As if absent: all of it lies there at once.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +62,12 @@ def _demo(
     directory: _Directory = None,
     keep: _Keep = False,
     workers: _Workers = 1,
+    speed: _Speed = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a real Kafka and Redis, load a shop's history, and watch customers change class.
+
+    The live page is served meanwhile; its address is told as soon as it answers.
 
     Needs nothing but this clone, and the network only the first time.
     """
@@ -64,6 +76,7 @@ def _demo(
     from schemas.errors import UsageError
     from segmenters.rules import load
     from streams.demo.ending import as_object, in_words
+    from streams.demo.pace import read_speed
     from streams.demo.performance import perform
     from streams.demo.shops import SIMULATED, find_shop
     from streams.demo.show import Wishes
@@ -75,7 +88,10 @@ def _demo(
     shop = SIMULATED if synthetic else find_shop(data or "online_retail")
     watched = sys.stdout.isatty() and not as_json
     folder = home() / "demo" if directory is None else directory
-    wishes = Wishes(shop, folder, watched, stays=watched and not once, keep=keep, workers=workers)
+    wishes = Wishes(
+        shop, folder, watched, stays=watched and not once, keep=keep, workers=workers,
+        speed=None if speed is None else read_speed(speed),
+    )  # fmt: skip
     try:
         ending = perform(wishes, Console(stderr=not watched, emoji=False))
     except (KeyboardInterrupt, Terminated) as why:

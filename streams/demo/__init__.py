@@ -6,6 +6,6 @@ Kafka and Redis.
 
 One file for each part, in the order in which they act: `shops` (whose history), `stage` (folder,
 servers, child processes), `steps` (what takes how long), `preparation` (all before the worker),
-`tally` and `feed` (what is heard), `view` (what is seen), `show` (watching), `ending` (what remains
-to be said), `performance` (all of it in turn).
+`pace` (what is fed while it reads, if it is), `tally` and `feed` (what is heard), `view` (what is
+seen), `show` (watching), `ending` (what remains to be said), `performance` (all of it in turn).
 """

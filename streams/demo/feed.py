@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.vocabulary import Instant
+    from streams.demo.pace import Pace
     from streams.demo.tally import Tally
     from streams.settings import Settings
 
@@ -57,12 +58,15 @@ class Feed:
         Where Kafka and Redis are, and how many partitions the topics have.
     tally
         Takes what is heard.
+    pace
+        What feeds the history meanwhile, where it is fed: it knows which offsets are events.
     """
 
-    def __init__(self, settings: Settings, tally: Tally) -> None:
+    def __init__(self, settings: Settings, tally: Tally, pace: Pace | None = None) -> None:
         connection = {"bootstrap_servers": settings.kafka, **settings.kafka_security()}
         self._settings = settings
         self._tally = tally
+        self._pace = pace
         self._consumer = AIOKafkaConsumer(
             **connection, isolation_level="read_committed", auto_offset_reset="earliest"
         )
@@ -123,6 +127,8 @@ class Feed:
             committed = await self._admin.list_consumer_group_offsets(self._settings.app)
         except GroupCoordinatorNotAvailableError:
             return 0  # the first group of a new broker: nobody has committed anything
+        if self._pace is not None:
+            return self._pace.events({place: at.offset for place, at in committed.items()})
         inputs = set(map(self._settings.topic, INPUTS))
         return sum(
             max(0, at.offset) for partition, at in committed.items() if partition.topic in inputs

@@ -7,12 +7,13 @@ them itself.
 from __future__ import annotations
 
 import asyncio
-import sys
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from schemas.errors import RewakeError
 from segmenters.rules import load
-from streams.demo.preparation import Prepared, prepare
+from streams.demo.pace import Pace
+from streams.demo.preparation import REWAKE, prepare
 from streams.demo.show import Show, how_to_look_up, near
 from streams.demo.stage import Child, Stage, ending_in_order
 from streams.demo.steps import Steps
@@ -22,10 +23,10 @@ from streams.settings import PREFIX
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segmenters.rules import Rules
     from streams.demo.ending import Ending
+    from streams.demo.preparation import Prepared
     from streams.demo.show import Wishes
-
-_REWAKE: Final = (sys.executable, "-c", "import sys, streams.cli; sys.exit(streams.cli.main())")
 
 
 def perform(wishes: Wishes, console: Console) -> Ending:
@@ -50,7 +51,28 @@ def perform(wishes: Wishes, console: Console) -> Ending:
     rules = load(wishes.shop.rules)
     with ending_in_order(), Stage(wishes.folder, steps.say, keep=wishes.keep) as stage:
         with steps:
-            prepared = prepare(wishes.shop, rules, stage, steps)
+            prepared = prepare(wishes.shop, rules, stage, steps, paced=wishes.speed is not None)
+        ending = _watch(wishes, console, rules, stage, steps, prepared)
+        stage.succeeded()
+        if wishes.keep:
+            servers = near(stage.servers.directory)
+            for line in (
+                "The servers go on. To ask them:",
+                *how_to_look_up(wishes, ending),
+                f"To end them:\n  rewake local down --dir {servers}",
+            ):
+                steps.say(line)
+        return ending
+
+
+def _watch(
+    wishes: Wishes, console: Console, rules: Rules, stage: Stage, steps: Steps, prepared: Prepared
+) -> Ending:
+    """Start the workers, and the feeding where there is one, and watch to the end."""
+    with ExitStack() as stack:
+        pace = None
+        if wishes.speed is not None:
+            pace = stack.enter_context(Pace(prepared.settings, prepared.seed, wishes.speed))
         workers = [_start_worker(stage, prepared, number) for number in range(wishes.workers)]
         if not wishes.watched:
             logs = ", ".join(near(worker.log) for worker in workers)
@@ -58,29 +80,20 @@ def perform(wishes: Wishes, console: Console) -> Ending:
             if len(workers) > 1:
                 who = f"{len(workers)} workers start and share the partitions; their logs"
             steps.say(f"{who}: {logs}")
-        show = Show(wishes, console, rules, prepared, workers)
+        show = Show(wishes, console, rules, prepared, workers, pace)
         try:
             asyncio.run(show.run())
         except KeyboardInterrupt:
             if show.ending is None:
                 raise
-        if show.ending is None:  # pragma: no cover - it ends, or it raises
-            raise RewakeError("expected the demo to come to an end, it did not")
-        stage.succeeded()
-        if wishes.keep:
-            servers = near(stage.servers.directory)
-            for line in (
-                "The servers go on. To ask them:",
-                *how_to_look_up(wishes, show.ending),
-                f"To end them:\n  rewake local down --dir {servers}",
-            ):
-                steps.say(line)
-        return show.ending
+    if show.ending is None:  # pragma: no cover - it ends, or it raises
+        raise RewakeError("expected the demo to come to an end, it did not")
+    return show.ending
 
 
 def _start_worker(stage: Stage, prepared: Prepared, number: int) -> Child:
     """Start one of the workers; each has a port of its own for its metrics."""
     if number == 0:
-        return stage.start([*_REWAKE, "worker"], prepared.environ, "worker")
+        return stage.start([*REWAKE, "worker"], prepared.environ, "worker")
     environ = {**prepared.environ, f"{PREFIX}METRICS": f"{HOST}:{free_port()}"}
-    return stage.start([*_REWAKE, "worker"], environ, f"worker-{number + 1}")
+    return stage.start([*REWAKE, "worker"], environ, f"worker-{number + 1}")

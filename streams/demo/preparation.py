@@ -1,4 +1,4 @@
-"""Prepare the demo: servers up, topics made, history loaded, rules compiled.
+"""Prepare the demo: servers up, topics made, page open, history loaded, rules compiled.
 
 Responsible for what has to be there before the worker starts, for the settings all parts share and
 for doing side by side what need not wait. Must not start the worker.
@@ -10,8 +10,11 @@ import asyncio
 import os
 import shlex
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httpx
 
 from schemas.errors import RewakeError
 from schemas.instants import format_instant
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 ENVIRON: Final = "env"
 """File in the demo's folder that sets a shell up to talk to it."""
 
+REWAKE: Final = (sys.executable, "-c", "import sys, streams.cli; sys.exit(streams.cli.main())")
+"""The command line, in this environment."""
+
+_PAGE_PATIENCE_SECONDS: Final = 120.0
 # Code is compiled when it is first called, and kept for the processes that come after.
 _COMPILING: Final = """
 import sys
@@ -53,16 +60,35 @@ class Prepared(NamedTuple):
     settings, environ
         The settings of all parts, and the same as variables.
     seed
-        The history as it lies in Kafka.
+        The history.
+    page
+        The process that serves the live page.
     """
 
     settings: Settings
     environ: Mapping[str, str]
     seed: Seed
+    page: Child
+
+    @property
+    def address(self) -> str:
+        """Where the live page is."""
+        return f"http://{self.settings.web}/"
 
 
-def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
+def prepare(
+    shop: Shop, rules: Rules, stage: Stage, steps: Steps, *, paced: bool = False
+) -> Prepared:
     """Start the servers and load the history; reading and compiling go on beside the start.
+
+    Parameters
+    ----------
+    shop, rules
+        Whose history, and what judges it.
+    stage, steps
+        Where it runs, and where it is told.
+    paced
+        Leave the history to be fed while the worker reads.
 
     Raises
     ------
@@ -73,7 +99,7 @@ def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
     rules_file = [] if shop.rules is None else [str(shop.rules)]
     compiling = [sys.executable, "-c", _COMPILING, *rules_file]
     compiler = stage.start(compiling, {}, "compiler")
-    beside = ThreadPoolExecutor(2)
+    beside = ThreadPoolExecutor(3)
     try:
         compiled = beside.submit(_await_compiler, compiler, steps)
         read = beside.submit(_read, shop, rules, steps)
@@ -86,14 +112,18 @@ def prepare(shop: Shop, rules: Rules, stage: Stage, steps: Steps) -> Prepared:
         with steps.step("creating the topics") as step, connect(settings) as admin:
             made = create(admin, plan(settings))
             step.result = f"{len(made)} topics with {settings.partitions} partitions each"
-        with steps.step("loading the history into Kafka") as step:
-            asyncio.run(load(settings, seed.messages, step.progress))
-            step.result = f"{len(seed.messages):,} events lie in Kafka"
+        page = stage.start([*REWAKE, "serve"], environ, "serve")
+        opened = beside.submit(_await_page, page, settings, steps)
+        if not paced:
+            with steps.step("loading the history into Kafka") as step:
+                asyncio.run(load(settings, seed.messages, step.progress))
+                step.result = f"{len(seed.messages):,} events lie in Kafka"
+        opened.result()
         compiled.result()
     finally:
         # Not waited for: the stage ends the compiler, and reading ends by itself.
         beside.shutdown(wait=False, cancel_futures=True)
-    return Prepared(settings, environ, seed)
+    return Prepared(settings, environ, seed, page)
 
 
 def _forget_settings() -> None:
@@ -117,6 +147,26 @@ def _await_compiler(compiler: Child, steps: Steps) -> None:
         step.result = "rules compiled"
     if code:
         raise RewakeError(f"expected the rules to compile, not so; {compiler.last_words()}")
+
+
+def _await_page(page: Child, settings: Settings, steps: Steps) -> None:
+    address = f"http://{settings.web}/"
+    with steps.step("opening the live page") as step:
+        bound = time.monotonic() + _PAGE_PATIENCE_SECONDS
+        while not _answers(f"{address}healthz"):
+            page.check()
+            if time.monotonic() > bound:
+                message = f"expected the live page to answer at {address}; {page.last_words()}"
+                raise RewakeError(message)
+            time.sleep(0.1)
+        step.result = f"LIVE PAGE: {address}"
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, trust_env=False, timeout=5).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _settings(endpoints: Endpoints, shop: Shop, seed: Seed) -> tuple[Settings, Mapping[str, str]]:

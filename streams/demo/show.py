@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from schemas.vocabulary import Instant
     from segmenters.rules import Rules
+    from streams.demo.pace import Pace
     from streams.demo.preparation import Prepared
     from streams.demo.shops import Shop
     from streams.demo.stage import Child
@@ -55,6 +57,8 @@ class Wishes(NamedTuple):
         Leave the servers running.
     workers
         How many share the partitions.
+    speed
+        Event time in ms fed in a second; None: all of it lies there when the worker starts.
     """
 
     shop: Shop
@@ -63,6 +67,7 @@ class Wishes(NamedTuple):
     stays: bool
     keep: bool
     workers: int = 1
+    speed: float | None = None
 
 
 class Show:
@@ -80,6 +85,8 @@ class Show:
         What they read.
     workers
         Their processes.
+    pace
+        Feeds the history meanwhile, where it is fed.
 
     Attributes
     ----------
@@ -94,6 +101,7 @@ class Show:
         rules: Rules,
         prepared: Prepared,
         workers: Sequence[Child],
+        pace: Pace | None = None,
     ) -> None:
         self._wishes = wishes
         self._console = console
@@ -101,6 +109,9 @@ class Show:
         self._settings = prepared.settings
         self._seed = prepared.seed
         self._workers = workers
+        self._page = prepared.page
+        self._address = prepared.address
+        self._pace = pace
         self._tally = Tally()
         self._began: float | None = None
         self._moved = time.monotonic()
@@ -114,7 +125,7 @@ class Show:
         RewakeError
             When the worker ends, or nothing comes from it any more.
         """
-        async with Feed(self._settings, self._tally) as feed:
+        async with Feed(self._settings, self._tally, self._pace) as feed:
             seconds = await self._watch(feed)
             answers = await asyncio.to_thread(look_up_some, self._settings, self._tally)
             key, events = self._wishes.shop.key, len(self._seed.messages)
@@ -142,21 +153,28 @@ class Show:
 
     async def _listen(self, feed: Feed) -> None:
         """Hear more; raise when there will not be more."""
-        before = (self._tally.changes, feed.reached)
+        before, fed = (self._tally.changes, feed.reached), self._fed()
         await feed.listen()
         now = time.monotonic()
         if (self._tally.changes, feed.reached) != before:
             self._moved = now
             self._began = self._began or now
+        if self._fed() != fed:
+            self._moved = now  # a quiet week of the shop is no stall
         self._check()
         if now - self._moved > STALL_SECONDS:
             waited = f"expected the worker to go on, nothing came for {STALL_SECONDS:.0f} s"
             raise RewakeError(f"{waited}; {self._workers[0].last_words()}")
 
     def _check(self) -> None:
-        """Raise when a worker has ended."""
-        for worker in self._workers:
-            worker.check()
+        """Raise when a worker, the page or the feeding has ended."""
+        for child in (*self._workers, self._page):
+            child.check()
+        if self._pace is not None:
+            self._pace.check()
+
+    def _fed(self) -> Instant | None:
+        return None if self._pace is None else self._pace.reached
 
     def _picture(self, feed: Feed) -> RenderableType:
         seed, waiting = self._seed, self._began is None
@@ -171,6 +189,7 @@ class Show:
                 reached=feed.reached,
                 tally=self._tally,
                 seconds=0.0 if self._began is None else time.monotonic() - self._began,
+                page=self._address,
                 footer=(f"the worker starts; its log: {near(self._workers[0].log)}",)
                 if waiting
                 else (),
@@ -183,6 +202,7 @@ class Show:
             "",
             *in_words(ending, self._rules),
             "",
+            f"The live page stays: {self._address}",
             "Worker and servers go on. In another terminal:",
             *how_to_look_up(self._wishes, ending),
             "Ctrl-C here ends everything.",

@@ -53,6 +53,8 @@ class Picture(NamedTuple):
         How far the worker has come, and what was heard of it.
     seconds
         For how long it has been reading; 0 before the first event.
+    page
+        Where the live page is; empty where there is none.
     footer
         Lines below everything.
     """
@@ -65,6 +67,7 @@ class Picture(NamedTuple):
     reached: Reached
     tally: Tally
     seconds: float
+    page: str = ""
     footer: Sequence[str] = ()
 
 
@@ -73,6 +76,7 @@ def draw(picture: Picture) -> RenderableType:
     return Group(
         Text(),
         Text(picture.title, style="bold"),
+        *([Text(f"live page: {picture.page}", style="bold cyan")] if picture.page else []),
         _time(picture),
         _counts(picture),
         Text(),
