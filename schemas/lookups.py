@@ -184,3 +184,95 @@ class Members(Struct, frozen=True):
     stale: bool
     customers: tuple[Member, ...]
     next_cursor: str | None
+
+
+class Move(Struct, frozen=True, gc=False, rename={"from_": "from"}):
+    """So many customers were in one segment, and are in another.
+
+    Attributes
+    ----------
+    from_
+        None (``from`` on the wire) where they were not known yet.
+    """
+
+    from_: str | None
+    to: str
+    customers: int
+
+
+class Migration(Struct, frozen=True):
+    """Who moved in one system.
+
+    Attributes
+    ----------
+    moves
+        The largest first.
+    stayed
+        By segment, how many were there at both instants; None where that is not known.
+    """
+
+    moves: tuple[Move, ...]
+    stayed: dict[str, int] | None
+
+
+class Migrations(Struct, frozen=True):
+    """The net moves of customers between two instants: who came back made no move.
+
+    Attributes
+    ----------
+    since, until
+        Changes after the first and up to the second count.
+    complete
+        False where some of them are not held any more.
+    held_since
+        All changes after this instant are held; None: all that ever were.
+    """
+
+    since: Instant
+    until: Instant
+    as_of: Instant | None
+    stale: bool
+    complete: bool
+    held_since: Instant | None
+    systems: dict[str, Migration]
+
+
+class PartitionLag(Struct, frozen=True, gc=False):
+    """How far one input topic-partition is behind.
+
+    Attributes
+    ----------
+    lag
+        Offsets not applied.
+    seconds
+        Age of the oldest record not applied; 0 without lag, None where it cannot be read.
+    rate
+        Offsets applied per second since the look before; None at the first.
+    status
+        OK, WARN, STALL, STOP or REWIND.
+    """
+
+    topic: str
+    partition: int
+    lag: int
+    seconds: float | None
+    rate: float | None
+    status: str
+
+
+class Lateness(Struct, frozen=True, gc=False):
+    """How long after their instants deadlines were told lately; None without any."""
+
+    p50_ms: int | None
+    p99_ms: int | None
+    count: int
+
+
+class Lag(Struct, frozen=True):
+    """How far everything is behind: by input partition, by published clock, by deadlines told."""
+
+    as_of: Instant | None
+    stale: bool
+    partitions: tuple[PartitionLag, ...]
+    clocks: dict[str, Instant]
+    lateness: Lateness

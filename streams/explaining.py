@@ -15,8 +15,10 @@ import msgspec
 import structlog
 
 from schemas import explanations
+from schemas.lookups import Problem
 from segmenters.explain import Explainer
 from streams.partitioner import partitions_of
+from streams.serving.tokens import Scope, Tokens
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,17 +32,15 @@ _log: Final = structlog.get_logger(__name__)
 
 BEFORE: Final = "/v1/customers/"
 BEHIND: Final = "/explanation"
+_NO_TOKENS: Final = (
+    "an explanation is about a person, and this worker can be reached from outside its machine: "
+    "set REWAKE_WEB_TOKENS for it and for whoever asks, one of them with the scope explain, or let "
+    "REWAKE_METRICS be on 127.0.0.1"
+)
+_NO_TOKEN: Final = "expected `Authorization: Bearer …` with one of this worker's REWAKE_WEB_TOKENS"
+_NO_SCOPE: Final = "expected a token with the scope explain"
 LOOP_S: Final = 2.0
 """Seconds the event loop may take to come to a copy: health is served by the same thread."""
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """Why there is no answer, as RFC 9457 has it (application/problem+json)."""
-
-    title: str
-    status: int
-    detail: str
-    type: str = "about:blank"
 
 
 class Copy(NamedTuple):
@@ -63,6 +63,10 @@ class Explaining:
         The partitions owned at present, by number.
     loop
         The event loop that calls their engines.
+    tokens
+        Who may ask. Without any, whoever reaches this worker may.
+    reached
+        Others than this machine reach this worker: without tokens nobody is answered then.
     """
 
     def __init__(
@@ -71,24 +75,44 @@ class Explaining:
         partitions: int,
         owned: Callable[[], Mapping[int, OwnedPartition]],
         loop: asyncio.AbstractEventLoop,
+        tokens: Tokens | None = None,
+        *,
+        reached: bool = False,
     ) -> None:
         self._rules = rules
         self._count = partitions
         self._owned = owned
         self._loop = loop
+        self._tokens = tokens or Tokens("")
+        self._reached = reached
         self._explainer: Explainer | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
-        answer = self._respond(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        answer = self._refuse(environ.get("HTTP_AUTHORIZATION")) or self._respond(
+            environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        )
         if isinstance(answer, Problem):
             status, kind, body = answer.status, "problem+json", msgspec.json.encode(answer)
         else:
             status, kind, body = HTTPStatus.OK, "json", answer
-        start_response(
-            f"{status:d} {HTTPStatus(status).phrase}", [("Content-Type", f"application/{kind}")]
-        )
+        headers = [("Content-Type", f"application/{kind}")]
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers.append(("WWW-Authenticate", 'Bearer realm="rewake"'))
+        start_response(f"{status:d} {HTTPStatus(status).phrase}", headers)
         return [body]
+
+    def _refuse(self, authorization: str | None) -> Problem | None:
+        """Say why whoever asks is not answered; None if they are."""
+        if not self._tokens:
+            return _problem(HTTPStatus.FORBIDDEN, _NO_TOKENS) if self._reached else None
+        sent = None if authorization is None else authorization.encode("latin-1")
+        caller = self._tokens.caller(sent, "")
+        if caller is None:
+            return _problem(HTTPStatus.UNAUTHORIZED, _NO_TOKEN)
+        if Scope.EXPLAIN not in caller.scopes:
+            return _problem(HTTPStatus.FORBIDDEN, _NO_SCOPE)
+        return None
 
     def _respond(self, method: str, path: str) -> bytes | Problem:
         if not (path.startswith(BEFORE) and path.endswith(BEHIND)):

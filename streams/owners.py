@@ -23,8 +23,10 @@ from redis.retry import Retry as PatientRetry
 
 from schemas import explanations
 from schemas.errors import RewakeError
+from schemas.lookups import Problem
 from schemas.profiles import EPOCH_KEY, OWNERS_KEY, read_epoch
-from streams.explaining import BEFORE, BEHIND, Problem
+from streams.explaining import BEFORE, BEHIND
+from streams.serving.tokens import Scope, with_scope
 from streams.setting_values import Address, parse_address
 from streams.settings import shown
 from streams.sinks.trouble import Trouble, advice
@@ -39,6 +41,25 @@ RENEWED_S: Final = 5.0
 EXPIRES_MS: Final = 15_000
 ANSWER_S: Final = 5.0
 _WITHOUT: Final = "`rewake lookup` without --explain answers from the cache all the same"
+
+
+class NotExplained(RewakeError):  # noqa: N818 - says what happened, as all errors here do
+    """Say that the owner of a partition answered, with no explanation.
+
+    Parameters
+    ----------
+    message
+        What was expected, what came, what to do.
+    status
+        The status of the answer.
+    detail
+        Its words.
+    """
+
+    def __init__(self, message: str, status: int, detail: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
 
 
 def owner_key(partition: int) -> str:
@@ -139,13 +160,16 @@ def ask(settings: Settings, customer_id: str, partition: int) -> Explanation:
 
     Raises
     ------
+    NotExplained
+        When the owner answers that it cannot, or will not.
     RewakeError
-        When no worker owns the partition, or its owner does not answer, or cannot.
+        When no worker owns the partition, or its owner does not answer.
     """
     address = _owner(settings, partition)
     connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_S)
     try:
-        connection.request("GET", f"{BEFORE}{quote(customer_id, safe='')}{BEHIND}")
+        path = f"{BEFORE}{quote(customer_id, safe='')}{BEHIND}"
+        connection.request("GET", path, headers=_authorization(settings))
         response = connection.getresponse()
         said = response.read()
     except (OSError, http.client.HTTPException) as error:
@@ -164,7 +188,15 @@ def ask(settings: Settings, customer_id: str, partition: int) -> Explanation:
             f"expected an explanation from the worker at {address}, got status "
             f"{response.status} and {said[:80]!r}; is it a worker of this version? {_WITHOUT}"
         ) from error
-    raise RewakeError(f"the worker at {address} cannot explain: {detail}. {_WITHOUT}")
+    raise NotExplained(
+        f"the worker at {address} cannot explain: {detail}. {_WITHOUT}", response.status, detail
+    )
+
+
+def _authorization(settings: Settings) -> dict[str, str]:
+    """Return the header for asking a worker: the first token with the scope, where there is one."""
+    token = with_scope(settings.web_tokens.get_secret_value(), Scope.EXPLAIN)
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def _owner(settings: Settings, partition: int) -> Address:

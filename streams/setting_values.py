@@ -6,6 +6,7 @@ cannot be used raises ValueError with what was expected; which setting it was is
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple
@@ -75,6 +76,22 @@ def parse_address(value: object) -> Address:
         message = "host:port, e.g. 127.0.0.1:8080"
         raise ValueError(message)
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "shop.example")]
+    [True, True, True, False, False]
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_bootstrap(value: str) -> str:

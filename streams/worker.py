@@ -28,6 +28,8 @@ from streams.explaining import BEFORE, Explaining
 from streams.metrics import Metrics
 from streams.owners import Owners, reachable
 from streams.partitioner import partitions_of
+from streams.serving.tokens import Tokens
+from streams.setting_values import is_loopback
 
 if TYPE_CHECKING:
     from streams.delivery.faust_app import LaneApp
@@ -64,7 +66,14 @@ def run(settings: Settings) -> None:
     metrics.rules.info({"rules_version": rules.version})
     metrics.build.info({"version": version("rewake")})
     app = build(settings, judging, cluster, metrics)
-    explaining = Explaining(rules, cluster.partitions, lambda: app.ownership.partitions, loop)
+    explaining = Explaining(
+        rules,
+        cluster.partitions,
+        lambda: app.ownership.partitions,
+        loop,
+        Tokens(settings.web_tokens.get_secret_value()),
+        reached=not is_loopback(settings.metrics.host),
+    )
     pages = {BEFORE: explaining}
     server = health.serve(settings.metrics, metrics.registry, app.watchdog.ailing, pages)
     store = SumsStore(settings.redis, filler_of(settings, cluster)) if settings.redis else None

@@ -22,20 +22,34 @@ from litestar.types import ASGIApp  # noqa: TC002
 from prometheus_client import generate_latest
 
 from schemas import lookups
-from schemas.lookups import Batch, BatchRequest, Customer, Problem, Sizes, Systems
+from schemas.explanations import Explanation  # noqa: TC001 - litestar reads annotations
+from schemas.lookups import (
+    Batch,
+    BatchRequest,
+    Customer,
+    Lag,
+    Members,
+    Migrations,
+    Problem,
+    Sizes,
+    Systems,
+)
 from streams.serving import customers, health, pages, problems, segments, streaming
 from streams.serving.customers import customer_id_of
 from streams.serving.gate import BODY_MOST, CALLER
+from streams.serving.migrations import LATEST, Asked, migrations
 from streams.serving.problems import PROBLEM_JSON, Refusal, away
 from streams.serving.ring import Filter, read_cursor
 from streams.serving.tokens import Scope
 
 if TYPE_CHECKING:
+    from streams.serving.asking import Asking
     from streams.serving.cache import Cache
     from streams.serving.feed import Feed
     from streams.serving.labels import Labels
+    from streams.serving.lags import Lags
     from streams.serving.metrics import ServeMetrics
-    from streams.settings import Settings
+    from streams.serving.moves import Moves
 
 _Request = Request[Any, Any, Any]
 
@@ -43,10 +57,12 @@ _Request = Request[Any, Any, Any]
 class Parts(NamedTuple):
     """What the handlers ask."""
 
-    settings: Settings
     labels: Labels
     cache: Cache
     feed: Feed
+    moves: Moves
+    lags: Lags
+    asking: Asking
     metrics: ServeMetrics
     pages: dict[str, pages.Page]
 
@@ -118,6 +134,20 @@ async def get_customer(request: _Request, customer_id: _Id) -> Response[Customer
     return Response(customer, headers=headers)
 
 
+@get(
+    "/v1/customers/{customer_id:str}/explanation",
+    guards=[_needs(Scope.EXPLAIN)], security=_SECURED, tags=["lookups"],
+    responses=_ERRORS | {404: _said(lookups.UnknownCustomer, "The cache knows no such customer.")},
+)  # fmt: skip
+async def get_explanation(request: _Request, customer_id: _Id) -> Response[Explanation]:
+    """Return why a customer is where they are, and what would move them; the owner is asked."""
+    parts = _parts(request)
+    [answer] = await parts.cache.look_up([customer_id_of(customer_id)])
+    if answer.profile is None or answer.partition is None:
+        raise Refusal.with_body(customers.unknown(answer), HTTPStatus.NOT_FOUND)
+    return Response(await parts.asking.explain(answer.customer_id, answer.partition))
+
+
 @post(
     "/v1/customers:batchGet", status_code=200,
     guards=_READ, security=_SECURED, tags=["lookups"],
@@ -148,6 +178,43 @@ async def get_segments(request: _Request) -> Sizes:
     return await segments.sizes(parts.cache, parts.labels)
 
 
+@get(
+    "/v1/segments/{system:str}/{segment:str}/customers",
+    guards=_READ, security=_SECURED, tags=["segments"],
+    responses=_ERRORS | {404: _said(Problem, "The rules have no such segment.")},
+)  # fmt: skip
+async def get_members(
+    request: _Request,
+    system: str,
+    segment: str,
+    cursor: Annotated[str | None, Parameter(description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Parameter(ge=1, le=1_000)] = 100,
+) -> Members:
+    """Return a page of a segment's customers, by since."""
+    parts = _parts(request)
+    return await segments.members(parts.cache, parts.labels, system, segment, limit, cursor)
+
+
+_When = Annotated[int | None, Parameter(ge=0, le=LATEST)]
+
+
+@get("/v1/migrations", guards=_READ, security=_SECURED, tags=["changes"], responses=_ERRORS)
+async def get_migrations(
+    request: _Request, system: str | None = None, since: _When = None, until: _When = None
+) -> Migrations:
+    """Return how many customers moved from which segment to which between two instants."""
+    parts = _parts(request)
+    asked = Asked(system, since, until)
+    return await migrations(asked, parts.cache, parts.feed, parts.moves, parts.labels)
+
+
+@get("/v1/lag", guards=_READ, security=_SECURED, tags=["service"], responses=_ERRORS)
+async def get_lag(request: _Request) -> Lag:
+    """Return how far inputs, clocks and deadlines are behind."""
+    parts = _parts(request)
+    return await parts.lags.lag(parts.cache)
+
+
 # ---- changes
 
 
@@ -165,8 +232,8 @@ async def get_changes(
 ) -> ASGIApp:
     """Stream changes as they happen, as server-sent events."""
     parts = _parts(request)
-    if not parts.feed.up:
-        raise away(f"changes are not followed at present: {parts.feed.trouble or 'Kafka is away'}")
+    if not (parts.feed.up and parts.feed.caught_up):
+        raise away(f"changes are not followed at present: {parts.feed.why}")
     start = _start(parts, Filter(system, cause, to), backlog, last_event_id)
     return streaming.ChangeStream(parts.feed, start, Filter(system, cause, to), parts.metrics)
 
@@ -249,7 +316,8 @@ def build(parts: Parts) -> Litestar:
     """Build the application."""
     app = Litestar(
         [
-            get_customer, get_customers, get_systems, get_segments, get_changes,
+            get_customer, get_customers, get_explanation, get_systems, get_segments, get_members,
+            get_changes, get_migrations, get_lag,
             get_health, get_readiness, get_metrics, get_description, get_page, get_file,
         ],
         exception_handlers={

@@ -10,21 +10,20 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from schemas.errors import RewakeError
-from schemas.profiles import CLOCK_KEY, EPOCH_KEY, STALE_AFTER_MS, members_key
+from schemas.profiles import CLOCK_KEY, EPOCH_KEY, STALE_AFTER_MS, SUMS_KEY, members_key, read_sums
 from streams.reader import ask, epoch_of, unanswered, understand
 from streams.serving.problems import away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from schemas.profiles import Epoch
+    from schemas.profiles import Epoch, Sums
     from schemas.vocabulary import Instant
     from streams.reader import Answer
     from streams.serving.metrics import ServeMetrics
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 16
 """Open to Redis at most; who comes when all are busy waits for one."""
 ANSWER_S: Final = 2.0
-SUMS_KEY: Final = "rw:sums"
-"""Hash: partition → its customers and their revenue by system and segment, as JSON."""
 
 
 class Clocks(NamedTuple):
@@ -58,22 +55,47 @@ class Clocks(NamedTuple):
     stale: bool
 
 
-class PartitionSums(msgspec.Struct, frozen=True):
-    """What a worker says of one partition: customers and their revenue in minor units."""
-
-    clock: int
-    systems: dict[str, dict[str, tuple[int, int]]]
-
-
 class Counts(NamedTuple):
     """Sizes of segments: customers by (system, segment), and each partition's sums."""
 
     clocks: Clocks
     customers: dict[tuple[str, str], int]
-    sums: list[PartitionSums]
+    sums: list[Sums]
 
 
-_decode_sums: Final = msgspec.json.Decoder(PartitionSums).decode
+class Page(NamedTuple):
+    """Some members of a segment: ids, and since when."""
+
+    clocks: Clocks
+    members: list[tuple[str, Instant]]
+
+
+PAGE: Final = """
+-- KEYS 1: members of a segment. ARGV 1: how many. ARGV 2 and 3, if there are: since and id of the
+-- member behind which they follow, whether it is still there or not.
+local function behind(a, b)
+  for n = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, n), string.byte(b, n)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+local first = 0
+if ARGV[2] then
+  -- Members of one since are in the order of their bytes: the place is found by halving.
+  first = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[2])
+  local last = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2])
+  while first < last do
+    local middle = math.floor((first + last) / 2)
+    if behind(redis.call('ZRANGE', KEYS[1], middle, middle)[1], ARGV[3]) then
+      last = middle
+    else
+      first = middle + 1
+    end
+  end
+end
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
+"""
 
 
 def wall() -> Instant:
@@ -105,6 +127,7 @@ class Cache:
             retry=Retry(NoBackoff(), 0),
         )
         self._redis: Redis = Redis.from_pool(pool)
+        self._page = self._redis.register_script(PAGE)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,6 +168,24 @@ class Cache:
             customers = dict(zip(segments, map(int, sizes), strict=True))
             return Counts(found, customers, _sums(found, sums))
 
+    async def page(
+        self, system: str, segment: str, limit: int, after: tuple[Instant, str] | None
+    ) -> Page:
+        """Read members of a segment, by since, then by id, behind one of them or from the first."""
+        with self._asking():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.get(EPOCH_KEY)
+                pipeline.hgetall(CLOCK_KEY)
+                await self._page(
+                    keys=[members_key(system, segment)],
+                    args=[limit, *(after or ())],
+                    client=pipeline,
+                )
+                written, clocks, members = await pipeline.execute()
+            pairs = zip(members[::2], members[1::2], strict=True)
+            found = [(str(customer_id), int(since)) for customer_id, since in pairs]
+            return Page(self._clocks(written, clocks), found)
+
     def _clocks(self, written: str | None, clocks: Mapping[str, str]) -> Clocks:
         epoch = epoch_of(self._settings, written)
         if epoch is None:
@@ -169,12 +210,12 @@ class Cache:
             raise away(str(error)) from error
 
 
-def _sums(clocks: Clocks, written: Mapping[str, str]) -> list[PartitionSums]:
+def _sums(clocks: Clocks, written: Mapping[str, str]) -> list[Sums]:
     """Read the sums of all partitions; none at all unless all are there."""
     partitions = 0 if clocks.epoch is None else clocks.epoch.filler.partitions
     if any(str(number) not in written for number in range(partitions)):
         return []
-    return [_decode_sums(written[str(number)]) for number in range(partitions)]
+    return [read_sums(written[str(number)]) for number in range(partitions)]
 
 
 def _word(yes: Any) -> str:

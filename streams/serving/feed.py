@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import changes, topics
 from schemas.errors import RewakeError
-from streams.serving.ring import Entry, Ring
+from streams.serving.ring import HELD, Entry, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,6 +76,8 @@ class Feed:
         self._arrived = asyncio.Event()
         self._heard = 0.0
         self._ends: dict[int, int] = {}
+        self._places: dict[int, int] = {}
+        self._back: dict[int, deque[Entry]] = {}
         self.caught_up = False
         """Everything that was there when following began has been read."""
         self.stopping = False
@@ -85,6 +88,13 @@ class Feed:
     def up(self) -> bool:
         """Whether the topic is being followed."""
         return bool(self._heard) and time.monotonic() - self._heard < AWAY_S
+
+    @property
+    def why(self) -> str:
+        """Why changes are not followed at present."""
+        if self.trouble:
+            return self.trouble
+        return "those of before are being read" if self.up else "the broker does not answer"
 
     def start(self) -> None:
         """Begin to follow."""
@@ -171,9 +181,11 @@ class Feed:
         begins = await consumer.beginning_offsets(tps)
         ends = await consumer.end_offsets(tps)
         self._ends = {tp.partition: ends[tp] for tp in tps}
-        known = self.ring.positions
-        if set(known) == {tp.partition for tp in tps} and all(
-            begins[tp] <= known[tp.partition] <= ends[tp] for tp in tps
+        known = self._places
+        if (
+            self.caught_up
+            and set(known) == {tp.partition for tp in tps}
+            and all(begins[tp] <= known[tp.partition] <= ends[tp] for tp in tps)
         ):
             for tp in tps:
                 consumer.seek(tp, known[tp.partition])
@@ -182,6 +194,8 @@ class Feed:
         starts = {tp.partition: max(begins[tp], ends[tp] - back) for tp in tps}
         self.caught_up = False
         self.ring.begin(starts)
+        self._places = dict(starts)
+        self._back = {number: deque(maxlen=HELD // len(tps) + 1) for number in starts}
         self._begin(frozenset(number for number, start in starts.items() if start))
         for tp in tps:
             consumer.seek(tp, starts[tp.partition])
@@ -197,22 +211,22 @@ class Feed:
                 )
                 continue
             self._take(change, partition)
-            self.ring.append(
-                Entry(
-                    partition, record.offset, record.value,
-                    change.system, change.cause, change.to,
-                )
+            entry = Entry(
+                partition, record.offset, change.at, record.value,
+                change.system, change.cause, change.to,
             )  # fmt: skip
+            self._places[partition] = record.offset + 1
+            (self.ring.append if self.caught_up else self._back[partition].append)(entry)
         self._metrics.feed_changes.inc(len(records))
 
     async def _report(self, consumer: Any, tps: Sequence[TopicPartition]) -> None:
         polled, behind = [], False
         for tp in tps:
-            next_offset = self.ring.positions[tp.partition]
             stamp, last = consumer.last_poll_timestamp(tp), consumer.last_stable_offset(tp)
             polled.append(stamp or 0)
             # Markers of transactions take offsets, too: behind the last change there may be some.
-            place = max(next_offset, await consumer.position(tp))
+            place = max(self._places[tp.partition], await consumer.position(tp))
+            self._places[tp.partition] = place
             behind = behind or place < self._ends[tp.partition]
             self._metrics.feed_offset.labels(str(tp.partition)).set(place)
             if last is not None:
@@ -220,6 +234,9 @@ class Feed:
         if min(polled) > 0:
             self._heard = max(self._heard, time.monotonic() - (time.time() - min(polled) / 1000))
         if not behind and not self.caught_up:
+            self.ring.fill(self._back, self._places)
+            self._back = {}
             self.caught_up = True
+            self._wake()
             _log.info("changes are followed", held=self.ring.end - self.ring.first)
         self._metrics.feed_up.set(self.up)

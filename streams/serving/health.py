@@ -38,7 +38,8 @@ class Readiness(Struct, frozen=True):
 
 async def readiness(cache: Cache, feed: Feed) -> Readiness:
     """Find out."""
-    warnings = [] if feed.up else [f"changes are not followed: {feed.trouble or 'Kafka is away'}"]
+    followed = feed.up and feed.caught_up
+    warnings = [] if followed else [f"changes are not followed: {feed.why}"]
     try:
         clocks = await cache.clocks()
     except Refusal as refusal:

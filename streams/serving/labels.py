@@ -58,10 +58,15 @@ class Labels:
         """Return what a segment is called."""
         return self._words.get((system, segment)) or Words(segment, segment)
 
-    def knows(self, system: str, segment: str | None = None) -> bool:
-        """Say whether the rules have a system, or a segment of it."""
-        return any(
-            each.system == system
-            and (segment is None or any(one.segment == segment for one in each.segments))
-            for each in self.systems.systems
-        )
+    @property
+    def keys(self) -> list[str]:
+        """The systems."""
+        return [each.system for each in self.systems.systems]
+
+    def segments(self, system: str) -> list[str]:
+        """Return the segments of a system; none for one the rules do not have."""
+        return [segment for key, segment in self._words if key == system]
+
+    def knows(self, system: str, segment: str) -> bool:
+        """Say whether the rules have a segment of a system."""
+        return (system, segment) in self._words

@@ -7,12 +7,15 @@ know Kafka or HTTP.
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from schemas.vocabulary import Instant
 
 HELD: Final = 20_000
 """Changes held for streams, and for those that resume."""
@@ -25,6 +28,8 @@ class Entry(NamedTuple):
     ----------
     partition, offset
         Where it is in the topic.
+    at
+        The instant at which it became so.
     value
         Its JSON.
     system, cause, to
@@ -33,6 +38,7 @@ class Entry(NamedTuple):
 
     partition: int
     offset: int
+    at: Instant
     value: bytes
     system: str
     cause: str
@@ -107,6 +113,17 @@ class Ring:
         self.first = self.end
         self._entries.clear()
         self.floor, self.positions = dict(positions), dict(positions)
+
+    def fill(self, back: Mapping[int, Sequence[Entry]], positions: Mapping[int, int]) -> None:
+        """Begin with what was read back of each partition, as if it had been followed.
+
+        Partitions are read one after the other: their changes are put in the order of `at`, as far
+        as the order of each allows.
+        """
+        self.begin({p: back[p][0].offset if back.get(p) else at for p, at in positions.items()})
+        for entry in heapq.merge(*back.values(), key=lambda each: each.at):
+            self.append(entry)
+        self.positions = dict(positions)
 
     def append(self, entry: Entry) -> None:
         """Take one more change."""

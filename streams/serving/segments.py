@@ -6,11 +6,18 @@ itself.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from decimal import Decimal
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from schemas.lookups import Size, Sizes
+import msgspec
+
+from schemas.lookups import Member, Members, Size, Sizes
 from schemas.money import exponent
+from schemas.vocabulary import Instant
+from streams.serving.problems import Refusal
 
 if TYPE_CHECKING:
     from schemas.lookups import SystemOfSegments
@@ -73,3 +80,48 @@ def in_major(minor: int, decimals: int) -> str:
     ('1234.50', '-0.05', '500')
     """
     return f"{Decimal(minor).scaleb(-decimals):f}"
+
+
+async def members(
+    cache: Cache, labels: Labels, system: str, segment: str, limit: int, cursor: str | None
+) -> Members:
+    """Return a page of a segment's customers.
+
+    Raises
+    ------
+    Refusal
+        When the rules have no such segment, or the cursor is none.
+    """
+    if not labels.knows(system, segment):
+        known = ", ".join(labels.segments(system)) or ", ".join(labels.keys)
+        raise Refusal(HTTPStatus.NOT_FOUND, f"expected one of {known}")
+    page = await cache.page(system, segment, limit, None if cursor is None else _read(cursor))
+    last = page.members[-1] if len(page.members) == limit else None
+    return Members(
+        page.clocks.as_of,
+        page.clocks.stale,
+        tuple(Member(customer_id, since) for customer_id, since in page.members),
+        None if last is None else write_cursor(last[1], last[0]),
+    )
+
+
+def write_cursor(since: Instant, customer_id: str) -> str:
+    """Write where a page ended; the next begins behind it, whoever has left meanwhile."""
+    written = msgspec.json.encode((since, customer_id))
+    return base64.urlsafe_b64encode(written).rstrip(b"=").decode()
+
+
+def _read(cursor: str) -> tuple[Instant, str]:
+    """Read a cursor back.
+
+    Raises
+    ------
+    Refusal
+        When it is none.
+    """
+    try:
+        written = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==")
+        return msgspec.json.decode(written, type=tuple[Instant, str])
+    except (msgspec.MsgspecError, binascii.Error, UnicodeError) as error:
+        detail = "cursor: expected a next_cursor of this segment"
+        raise Refusal(HTTPStatus.BAD_REQUEST, detail) from error

@@ -7,7 +7,6 @@ when told to: open streams end, requests under way are answered. Must not know e
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from contextlib import contextmanager
@@ -22,18 +21,23 @@ from segmenters.rules import load
 from streams import logs
 from streams.partitioner import partitions_of
 from streams.serving import app, pages
+from streams.serving.asking import Asking
 from streams.serving.cache import Cache
 from streams.serving.feed import Feed
 from streams.serving.gate import Gate
 from streams.serving.labels import Labels
+from streams.serving.lags import Lags
 from streams.serving.limits import RateLimit
 from streams.serving.metrics import ServeMetrics
+from streams.serving.moves import Moves
 from streams.serving.ring import Ring
 from streams.serving.tokens import Tokens
+from streams.setting_values import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from schemas.changes import Change
     from streams.setting_values import Address
     from streams.settings import Settings
 
@@ -79,22 +83,6 @@ def check(settings: Settings) -> None:
         )
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address.
-
-    Examples
-    --------
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "shop.example")]
-    [True, True, True, False, False]
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _listen(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -122,8 +110,15 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     rules = load(settings.rules)
     partitions_of([b""], 1)  # compiled, or loaded, before the first lookup
     cache = Cache(settings, metrics)
-    feed = Feed(settings, Ring(), lambda *_: None, lambda *_: None, metrics)
-    parts = app.Parts(settings, Labels(rules), cache, feed, metrics, pages.load())
+    moves, lags = Moves(), Lags(settings)
+
+    def take(change: Change, partition: int) -> None:
+        moves.take(change, partition)
+        lags.take(change)
+
+    feed = Feed(settings, Ring(), take, moves.begin, metrics)
+    asking = Asking(settings)
+    parts = app.Parts(Labels(rules), cache, feed, moves, lags, asking, metrics, pages.load())
     application = app.build(parts)
     application.state.description = msgspec.json.encode(application.openapi_schema.to_schema())
     tokens = Tokens(settings.web_tokens.get_secret_value())
