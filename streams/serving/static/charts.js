@@ -85,6 +85,7 @@ export async function treemap(element, pieces, described, chosen) {
           colors: shown.map((piece) => piece.colour),
           line: { width: 2, color: colourOf("--card") },
           cornerradius: 4,
+          pad: { t: 0, l: 0, r: 0, b: 0 },
         },
         tiling: { pad: 0 },
         pathbar: { visible: false },

@@ -11,6 +11,8 @@ import { all, current, segmentMark, segmentName, systemName } from "./systems.js
 import { instant, label, number, t } from "./text.js";
 
 const KEPT = 60;
+const BACKLOG = 30;
+const BACKLOG_MS = 700;
 const DRAW_MS = 300;
 const SAY_MS = 15_000;
 const MINUTE = 60_000;
@@ -90,19 +92,23 @@ export function restart() {
   $("feed").replaceChildren();
   note();
   const { signal } = controller;
-  const opened = performance.now();
+  // What had happened before comes at once when the stream opens: it is shown, not counted.
+  let countedFrom = null;
   follow(
-    { system: chosenSystem, cause, backlog: 30 },
+    { system: chosenSystem, cause, backlog: BACKLOG },
     {
       signal,
-      state: (how) => tell.state(how),
+      state: (how) => {
+        if (how === "open") countedFrom ??= performance.now() + BACKLOG_MS;
+        tell.state(how);
+      },
       change: (change) => {
         fresh.push(change);
         if (fresh.length > KEPT) fresh.shift();
         newest = change;
-        unsaid += 1;
-        if (performance.now() - opened > 1_000) {
+        if (performance.now() > countedFrom) {
           heard += 1;
+          unsaid += 1;
           times.push(performance.now());
         }
         tell.changed(change);

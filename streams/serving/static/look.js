@@ -17,6 +17,9 @@ const COLOURS = [
   "#1c6aa8", "#6f6a12", "#a8427f", "#4f6472", "#7c5138", "#5b52a3",
 ];
 
+/** For what has no class: as readable as the others. */
+export const NEUTRAL = "#667384";
+
 function apply(button) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;

@@ -15,7 +15,6 @@ const PRESETS = [
   ["month", 30 * 24 * HOUR], ["quarter", 90 * 24 * HOUR], ["year", 365 * 24 * HOUR],
 ];
 const OWN = "own";
-const NEW_COLOUR = "#7c8798";
 
 let clock = null;
 let preset = "month";
@@ -108,7 +107,6 @@ export function show() {
 }
 
 const named = (system, segment) => (segment === null ? t("migration.first") : segmentName(system, segment));
-const coloured = (system, segment) => (segment === null ? NEW_COLOUR : segmentColour(system, segment));
 
 async function drawChart(system, moves) {
   const order = segmentsOf(system).map(({ segment }) => segment);
@@ -128,8 +126,8 @@ async function drawChart(system, moves) {
     sorted.map((move) => ({
       from: named(system, move.from),
       to: named(system, move.to),
-      fromColour: coloured(system, move.from),
-      toColour: coloured(system, move.to),
+      fromColour: segmentColour(system, move.from),
+      toColour: segmentColour(system, move.to),
       size: move.customers,
       text: t("migration.move", {
         count: number(move.customers), from: named(system, move.from), to: named(system, move.to),

@@ -5,10 +5,12 @@
  */
 import { get } from "./api.js";
 import { h, fill, $ } from "./dom.js";
-import { colourAt } from "./look.js";
+import { NEUTRAL, colourAt } from "./look.js";
 import { label, liveIn, t } from "./text.js";
 
 const KEY = "rewake.system";
+const FIRST_LOOK = "lifecycle";
+const NOTHING = "none";
 let known = { systems: [], rules_version: "", base_currency: "" };
 let chosen = null;
 
@@ -18,7 +20,7 @@ export async function learn() {
   liveIn(known.business_timezone ?? "UTC");
   const names = known.systems.map(({ system }) => system);
   const kept = chosen ?? localStorage.getItem(KEY);
-  chosen = names.includes(kept) ? kept : names[0];
+  chosen = [kept, FIRST_LOOK].find((name) => names.includes(name)) ?? names[0];
   return known;
 }
 
@@ -42,9 +44,11 @@ export const systemName = (system) =>
 export const segmentName = (system, segment) =>
   label(segmentsOf(system).find((each) => each.segment === segment)?.labels, segment);
 
-/** The colour of a segment. */
+/** The colour of a segment; no colour for those a system has nothing to say of. */
 export const segmentColour = (system, segment) =>
-  colourAt(Math.max(0, segmentsOf(system).findIndex((each) => each.segment === segment)));
+  segment === null || segment === NOTHING
+    ? NEUTRAL
+    : colourAt(Math.max(0, segmentsOf(system).findIndex((each) => each.segment === segment)));
 
 /** A segment as a word with a dot in its colour. */
 export const segmentMark = (system, segment) =>

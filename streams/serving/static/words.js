@@ -36,7 +36,7 @@ export const WORDS = {
 
     "figure.customers": "Customers",
     "figure.revenue": "Revenue",
-    "figure.revenue.hint": "of these customers, in the window of the rules",
+    "figure.revenue.hint": "net, last 365 days",
     "figure.changes": "Changes heard",
     "figure.changes.hint": "since this page was opened",
     "figure.lateness": "Deadline lateness",
@@ -202,7 +202,7 @@ export const WORDS = {
 
     "figure.customers": "客户数",
     "figure.revenue": "消费额",
-    "figure.revenue.hint": "以上客户在规则窗口内的消费",
+    "figure.revenue.hint": "近 365 天净额",
     "figure.changes": "收到的变更",
     "figure.changes.hint": "自打开本页以来",
     "figure.lateness": "到期延迟",
