@@ -42,7 +42,7 @@ def fill_the_disk(servers: LocalServers) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, hard))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 async def test_a_full_disk_under_the_broker_loses_nothing_and_with_room_again_all_goes_on(
     spare_servers: LocalServers, tmp_path: Path, full: bool
 ):
