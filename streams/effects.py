@@ -68,6 +68,8 @@ class Durable(NamedTuple):
         The changes told.
     appended
         When the first of the facts was appended to its input; None without facts or a stamp.
+    seconds
+        What the transaction took.
     """
 
     record: PositionRecord
@@ -76,6 +78,7 @@ class Durable(NamedTuple):
     settled: Instant
     changes: Sequence[Change]
     appended: Instant | None
+    seconds: float
 
 
 class _Pending:
@@ -261,13 +264,16 @@ class Effects:
             ]
         )
         self._begun = None
-        self._size.took(asyncio.get_running_loop().time() - begun, pending.weight)
+        seconds = asyncio.get_running_loop().time() - begun
+        self._size.took(seconds, pending.weight)
         self.transactions += 1
         self._roomy.set()
         told = [change for _, change in pending.changes]
         # The commit's marker follows the last record: nobody else may write to this partition.
         offset = offsets[0] + 1
-        self._on_durable(Durable(record, offset, profiles, settled, told, pending.appended))
+        self._on_durable(
+            Durable(record, offset, profiles, settled, told, pending.appended, seconds)
+        )
 
     def _letters(self, letters: Sequence[Letter]) -> list[Outgoing]:
         now = self._now()

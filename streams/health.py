@@ -1,7 +1,8 @@
 """Serve a worker's health and metrics, and ask for them.
 
-Responsible for the two pages ``/healthz`` and ``/metrics``, and for handing other paths on. Must
-not decide what healthy means: that is a question it is given.
+Responsible for the pages ``/healthz`` (alive: restart it where it is not), ``/readyz`` (ready: it
+works what it was given) and ``/metrics``, and for handing other paths on. Must not decide what
+alive or ready means: those are questions it is given.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from streams.setting_values import Address
 
+ALIVE: Final = "/healthz"
+READY: Final = "/readyz"
 ANSWER_S: Final = 5.0
 
 
@@ -34,6 +37,7 @@ def serve(
     address: Address,
     registry: CollectorRegistry,
     ailing: Callable[[], str | None],
+    unready: Callable[[], str | None] | None = None,
     beside: Mapping[str, Callable[..., Iterable[bytes]]] | None = None,
 ) -> WSGIServer:
     """Serve in a thread of its own.
@@ -46,6 +50,8 @@ def serve(
         The metrics.
     ailing
         Returns what is wrong, None when the worker is well.
+    unready
+        Returns why it does not work yet, None when it does; by default whoever is well is ready.
     beside
         WSGI applications by the beginning of the paths they answer.
 
@@ -55,15 +61,16 @@ def serve(
         When the address cannot be listened on.
     """
     metrics = make_wsgi_app(registry)
+    questions = {ALIVE: ailing, READY: unready or ailing}
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         for beginning, application in (beside or {}).items():
             if path.startswith(beginning):
                 return application(environ, start_response)
-        if path != "/healthz":
+        if path not in questions:
             return metrics(environ, start_response)  # type: ignore[no-any-return]
-        wrong = ailing()
+        wrong = questions[path]()
         status = "200 OK" if wrong is None else "503 Service Unavailable"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [(wrong or "ok").encode()]
@@ -79,8 +86,8 @@ def serve(
     return server
 
 
-def probe(address: Address) -> str:
-    """Ask a worker whether it is well.
+def probe(address: Address, page: str = ALIVE) -> str:
+    """Ask a worker whether it is well, or ready.
 
     Raises
     ------
@@ -89,7 +96,7 @@ def probe(address: Address) -> str:
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_S)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", page)
         response = connection.getresponse()
         said = response.read().decode()
     except (OSError, http.client.HTTPException) as error:
@@ -99,5 +106,6 @@ def probe(address: Address) -> str:
     finally:
         connection.close()
     if response.status != 200:
-        raise RewakeError(f"expected a worker that is well at {address}, it says: {said}")
+        what = "well" if page == ALIVE else "ready"
+        raise RewakeError(f"expected a worker that is {what} at {address}, it says: {said}")
     return said

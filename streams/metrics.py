@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+)
+
+from schemas.errors import Reason
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EVENTS: Final = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
@@ -18,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"rewake_{name}", what, labels, registry=registry)
@@ -27,6 +37,8 @@ class Metrics:
 
         self.consumed = counter("events_consumed_total", "Events applied.", "topic")
         self.rejected = counter("events_rejected_total", "Events rejected.", "reason")
+        for reason in Reason:  # there from the start: a first one is an increase, too
+            self.rejected.labels(reason.value)
         self.duplicate = counter("events_duplicate_total", "Events ignored: seen before.")
         self.redelivered = counter(
             "events_redelivered_total", "Records that came again and were dropped."

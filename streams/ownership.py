@@ -126,6 +126,7 @@ class Ownership:
         self._wall = wall
         self._round = 0
         self._opened = 0
+        self._taken = 0
         self._producers: dict[int, PartitionProducer] = {}
         self.partitions: dict[int, OwnedPartition] = {}
 
@@ -186,8 +187,11 @@ class Ownership:
         this_round = self._round
         topics = list(self._plan.decoders)
         tps = [TP(topic, number) for topic in topics for number in sorted(numbers)]
-        if not tps or self._opened != this_round:
+        if self._opened != this_round:
             return  # a recovery that ends although its partitions have been revoked meanwhile
+        if not tps:
+            self._taken = this_round
+            return
         self.check_counts()
         try:
             logs = await self._logs(tps)
@@ -209,7 +213,17 @@ class Ownership:
         if this_round == self._round:
             for number in sorted(numbers):
                 self._start(number)
+            self._taken = this_round
             self._listener.taken({n: self._app.ledger.state_of(n) for n in sorted(numbers)})
+
+    def unready(self) -> str | None:
+        """Say why what was assigned is not worked yet; None when it is."""
+        if not self._round:
+            return "not in the group yet"
+        if self._taken != self._round:
+            return "taking partitions over: their state is being read back"
+        waiting = sum(each.waiting for each in self.partitions.values())
+        return f"{waiting} customers are being brought under other rules" if waiting else None
 
     def check_counts(self) -> None:
         """Notice an input whose partition count was changed while the worker runs.

@@ -64,6 +64,9 @@ class Reports:
         for partition, state in states.items():
             inputs = {} if state.record is None else state.record.inputs
             self._metrics.recovered.inc(state.restored)
+            self._customers[partition] = state.engine.customers
+            for topic in inputs:
+                self._metrics.consumed.labels(topic)
             _log.info(
                 "partition taken",
                 partition=partition,
@@ -96,8 +99,11 @@ class Reports:
         _log.info("partitions released", committed=list(kept), dropped=list(dropped))
         for partition in (*kept, *dropped):
             self._clocks.pop(partition, None)
+            self._metrics.watermark.remove(partition)
             self._customers.pop(partition, None)
             self._unfinished.discard(partition)
+        self._metrics.customers.set(sum(self._customers.values()))
+        self._metrics.overdue.set(len(self._unfinished))
 
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
         """Tell that a range did not chain; it is read again."""
@@ -163,6 +169,7 @@ class Reports:
         self.transactions += 1
         self._customers[partition] = customers
         self._metrics.customers.set(sum(self._customers.values()))
+        self._metrics.duration.labels("commit").observe(what.seconds)
         if what.changes:
             self._told(what.changes, what.appended, time.time_ns() // 1_000_000)
 

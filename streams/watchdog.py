@@ -20,6 +20,8 @@ from faust.types import TP
 from schemas.errors import PartitionsChanged, Stalled
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from streams.metrics import Metrics
     from streams.ownership import Ownership
     from streams.partition import OwnedPartition
@@ -57,6 +59,7 @@ class Watchdog:
         self._stall_s = stall_s
         self._look_s = min(LOOK_S, stall_s / 4)
         self._moved: dict[TP, tuple[int, float]] = {}
+        self._clear: dict[TP, float] = {}
         self._rebalancing_since: float | None = None
         self._beat = time.monotonic()
         self._task: asyncio.Task[None] | None = None
@@ -80,6 +83,16 @@ class Watchdog:
             return f"stopping: {self._app.failure}"
         quiet = time.monotonic() - self._beat
         return f"the event loop has not run for {quiet:.0f} s" if quiet > BEAT_S else None
+
+    def unready(self) -> str | None:
+        """Say why the worker does not work its partitions, though it may be well; None if it does.
+
+        A worker that is given no partitions is as ready as it can be.
+        """
+        wrong = self.ailing()
+        if wrong is not None:
+            return wrong
+        return "the group rebalances" if self._app.rebalancing else self._ownership.unready()
 
     def _watch_loop(self) -> None:
         """Leave the process when its event loop does not run any more; in a thread of its own.
@@ -118,6 +131,7 @@ class Watchdog:
         self._ownership.check_counts()
         owned = dict(self._ownership.partitions)
         tps = [TP(name, number) for number, each in owned.items() for name in each.lane.names]
+        self._forget(tps)
         if not tps or self._app.rebalancing:
             return
         async with asyncio.timeout(ASK_S):
@@ -139,6 +153,14 @@ class Watchdog:
         for tp in set(self._moved) - set(tps):
             del self._moved[tp]
         self._publish(ends)
+
+    def _forget(self, kept: Collection[TP]) -> None:
+        """Take lag back that was shown of partitions which others own by now."""
+        for tp in set(self._clear).difference(kept):
+            del self._clear[tp]
+            self._metrics.lag.remove(self._app.conf.id, tp.topic, tp.partition)
+            self._metrics.lag_seconds.remove(self._app.conf.id, tp.topic, tp.partition)
+            self._metrics.latest.remove(tp.topic, tp.partition)
 
     def _reached(self, tp: TP, partition: OwnedPartition) -> int:
         """Return how far a topic has come: what is applied counts when it is committed."""
@@ -181,8 +203,12 @@ class Watchdog:
                 continue
             known = dict(zip(partition.lane.names, partition.lane.completeness(), strict=True))
             lag = max(0, end - partition.lane.positions()[tp.topic].offset)
-            appended = known[tp.topic].appended
-            age = 0.0 if not lag or appended is None else max(0.0, now - appended / 1000)
+            # What is not applied came behind the last that is, and since all was applied.
+            if not lag:
+                self._clear[tp] = now
+            appended = (known[tp.topic].appended or 0) / 1000
+            since = max(appended, self._clear.setdefault(tp, 0.0))
+            age = max(0.0, now - since) if lag and since else 0.0
             whole, oldest = whole + lag, max(oldest, age)
             metrics.lag.labels(group, tp.topic, tp.partition).set(lag)
             metrics.lag_seconds.labels(group, tp.topic, tp.partition).set(age)

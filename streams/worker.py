@@ -75,7 +75,8 @@ def run(settings: Settings) -> None:
         reached=not is_loopback(settings.metrics.host),
     )
     pages = {BEFORE: explaining}
-    server = health.serve(settings.metrics, metrics.registry, app.watchdog.ailing, pages)
+    dog = app.watchdog
+    server = health.serve(settings.metrics, metrics.registry, dog.ailing, dog.unready, pages)
     store = SumsStore(settings.redis, filler_of(settings, cluster)) if settings.redis else None
     census = Census(
         lambda: app.ownership.partitions,

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from schemas.errors import RewakeError, UsageError
 from streams import health
@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-class Gauges:
-    """The metrics of the latest audit, in a registry of their own."""
+class AuditMetrics:
+    """The metrics of the latest audit, and of drift since the first, in a registry of their own."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
 
         def gauge(name: str, what: str, *labels: str) -> Gauge:
             return Gauge(f"rewake_audit_{name}", what, labels, registry=registry)
 
         self.customers = gauge("customers", "Customers of the latest audit.")
-        self.drift = gauge("drift", "Customers of the latest audit that drift; expected 0.")
+        self.drift = Counter(
+            "rewake_audit_drift_total", "Customers found to drift; expected 0.", registry=registry
+        )
         self.skipped = gauge("skipped", "Customers that could not be recounted.", "reason")
         self.cached = gauge("cached", "Customers whose cached profile was right.")
         self.finished = gauge("finished_seconds", "When the latest audit ended, Unix time.")
@@ -43,7 +46,7 @@ class Gauges:
     def show(self, report: Report) -> None:
         """Show what an audit found."""
         self.customers.set(report.customers)
-        self.drift.set(len(report.drifts))
+        self.drift.inc(len(report.drifts))
         self.cached.set(report.cached)
         for reason in Skip:
             count = report.skipped[reason] + report.cache_skipped[reason]
@@ -70,9 +73,9 @@ async def watch(
     UsageError
         When rules or topics are not those of the state.
     """
-    gauges = Gauges()
+    metrics = AuditMetrics()
     ailing: str | None = None
-    server = health.serve(settings.metrics, gauges.registry, lambda: ailing)
+    server = health.serve(settings.metrics, metrics.registry, lambda: ailing)
     say(f"auditing every {pause_s:.0f} s, metrics at {settings.metrics}")
     try:
         while True:
@@ -85,7 +88,7 @@ async def watch(
                 say(f"audit failed: {error}")
             else:
                 ailing = None
-                gauges.show(report)
+                metrics.show(report)
                 say(_line(report, request))
             request = request._replace(seed=request.seed + 1)
             await asyncio.sleep(pause_s)

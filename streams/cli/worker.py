@@ -15,20 +15,32 @@ def register(app: typer.Typer) -> None:
 def _worker(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Ask a running worker whether it is well, and exit.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Ask a running worker whether it is alive, and exit: 1 means restart it.",
+        ),
+    ] = False,
+    ready: Annotated[
+        bool,
+        typer.Option(
+            "--ready",
+            help="Ask a running worker whether it works its partitions yet, and exit.",
+        ),
     ] = False,
 ) -> None:
     """Read events, keep every customer's state, tell changes of segment.
 
-    Runs until it is told to stop (SIGTERM, Ctrl-C), then leaves within 30 seconds.
+    Runs until it is told to stop (SIGTERM, Ctrl-C), then leaves within 30 seconds. One that reads
+    its state back, or waits for the group, is alive and not ready.
     """
     from streams.settings import load_settings
 
     settings = load_settings()
-    if check:
-        from streams.health import probe
+    if check or ready:
+        from streams.health import ALIVE, READY, probe
 
-        typer.echo(probe(settings.metrics))
+        typer.echo(probe(settings.metrics, READY if ready else ALIVE))
         return
     from streams.worker import run
 

@@ -329,7 +329,7 @@ async def test_watching_offers_the_drift_as_a_metric(site: Site, planted: dict[s
     url = f"http://127.0.0.1:{port}/metrics"
     page = (await asyncio.to_thread(urlopen, url, timeout=10)).read().decode()
     watching.cancel()
-    assert f"rewake_audit_drift {len(planted)}.0" in page
+    assert f"rewake_audit_drift_total {len(planted)}.0" in page
     assert f"rewake_audit_customers {CUSTOMERS}.0" in page
     assert "customer_id" not in page
     assert f"{len(planted)} drift" in said[-1]

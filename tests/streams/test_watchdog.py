@@ -197,3 +197,27 @@ async def test_a_topic_held_by_an_open_transaction_of_another_is_no_stall(bench:
     bench.let_pass(1_000)
     with pytest.raises(Stalled):
         await bench.dog._look()
+
+
+async def test_the_age_of_what_waits_begins_when_all_was_applied(bench: Bench):
+    value = bench.metrics.registry.get_sample_value
+    labels = {"group": "group", "topic": "t", "partition": "0"}
+    bench.lane._topics[0].appended = 1  # the last event came long ago
+    bench.end = 40
+    await bench.dog._look()
+    assert value("kafka_consumergroup_group_lag_seconds", labels) == 0
+    bench.end = 41
+    await bench.dog._look()
+    assert 0 <= value("kafka_consumergroup_group_lag_seconds", labels) < 60
+
+
+async def test_lag_of_a_partition_that_went_to_another_worker_is_shown_no_more(bench: Bench):
+    await bench.dog._look()
+    bench.dog._ownership.partitions.clear()
+    await bench.dog._look()
+    assert [
+        sample.name
+        for metric in (bench.metrics.lag, bench.metrics.lag_seconds, bench.metrics.latest)
+        for family in metric.collect()
+        for sample in family.samples
+    ] == []
