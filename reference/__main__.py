@@ -6,7 +6,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reference import rules_file, rules_page, systems_page
+from reference import (
+    commands_page,
+    errors_page,
+    http_page,
+    metrics_page,
+    redis_page,
+    rules_file,
+    rules_page,
+    settings_page,
+    systems_page,
+    topics_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +25,15 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 
 FILES: Final[dict[str, Callable[[], str]]] = {
+    "docs/reference/commands.md": commands_page.write,
+    "docs/reference/errors.md": errors_page.write,
+    "docs/reference/http.md": http_page.write,
+    "docs/reference/metrics.md": metrics_page.write,
+    "docs/reference/redis.md": redis_page.write,
     "docs/reference/rules.md": rules_page.write,
+    "docs/reference/settings.md": settings_page.write,
     "docs/reference/systems.md": systems_page.write,
+    "docs/reference/topics.md": topics_page.write,
     "rules/default.toml": rules_file.write,
 }
 """Every generated file, and what makes its text."""

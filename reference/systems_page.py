@@ -9,6 +9,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from reference.pages import table
 from reference.toml import value
 from segmenters.describe import parameters, summary
 from segmenters.rules import DEFAULT_PACK, PLAYS
@@ -38,12 +39,6 @@ def write() -> str:
     for system in systems:
         parts += ["", *_section(system)]
     return "\n".join(parts) + "\n"
-
-
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Write a table of Markdown."""
-    lines = [headers, ["---"] * len(headers), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 def parameter_table(found: Iterable[Parameter]) -> list[str]:

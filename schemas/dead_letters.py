@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REASON: Final = "rewake-reason"
+"""Why it was rejected, one of the reasons."""
 DETAIL: Final = "rewake-detail"
+"""What was expected and what came; names the field."""
 ORIGIN_TOPIC: Final = "rewake-origin-topic"
+"""The topic it was read from."""
 ORIGIN_PARTITION: Final = "rewake-origin-partition"
+"""The partition it was read from."""
 ORIGIN_OFFSET: Final = "rewake-origin-offset"
+"""The offset it was read at."""
 REJECTED_AT: Final = "rewake-rejected-at"
+"""When, RFC 3339."""
 TRUNCATED: Final = "truncated"
 """Only on a dead letter that lost something: the length of the original value in bytes."""
 

@@ -101,67 +101,110 @@ class DeliveryError(RewakeError):
 
 
 class StateMissing(DeliveryError):
-    """Say that a partition has no position although it has been worked on before."""
+    """Say that a partition has no position although it has been worked on before.
+
+    Restore the changelog topic from a backup, or start over: stop the workers, delete the changelog
+    topic, the consumer group and the key ``rw:epoch``, and let the inputs be read from their start.
+    """
 
     code = "state_missing"
 
 
 class InputTruncated(DeliveryError):
-    """Say that the input log starts after the position: events were deleted unread."""
+    """Say that the input log starts after the position: events were deleted unread.
+
+    Retention was shorter than the workers were away. Replay what is lost from a backup, or start
+    over under a new REWAKE_APP; then lengthen the retention.
+    """
 
     code = "input_truncated"
 
 
 class InputReset(DeliveryError):
-    """Say that the input log ends before the position, or is another topic of the same name."""
+    """Say that the input log ends before the position, or is another topic of the same name.
+
+    The topic was deleted and made again, or the cluster lost records. Restore it, or start over
+    under a new REWAKE_APP.
+    """
 
     code = "input_reset"
 
 
 class ContinuityBroken(DeliveryError):
-    """Say that offsets are missing between two batches and the log no longer has them."""
+    """Say that offsets are missing between two batches and the log no longer has them.
+
+    Nothing of them was applied. Look for retention that deletes what is being read, and for a
+    producer that left a transaction open; then start the worker again.
+    """
 
     code = "continuity_broken"
 
 
 class PartitionsChanged(DeliveryError):
-    """Say that an input has another partition count than the live state."""
+    """Say that an input has another partition count than the live state.
+
+    docs/how-to/change-the-partition-count.md leads from one count to another.
+    """
 
     code = "partitions_changed"
 
 
 class LayoutChanged(DeliveryError):
-    """Say that stored rows have a layout that cannot be migrated by field name."""
+    """Say that stored rows have a layout that cannot be migrated by field name.
+
+    Start the version of Rewake which wrote them, or start over under a new
+    REWAKE_APP.
+    """
 
     code = "layout_changed"
 
 
 class RulesChanged(DeliveryError):
-    """Say that the state was judged by rules from which these cannot take over."""
+    """Say that the state was judged by rules from which these cannot take over.
+
+    The message names what differs. Go back to the rules before, or start over under a new
+    REWAKE_APP.
+    """
 
     code = "rules_changed"
 
 
 class ChangelogCorrupt(DeliveryError):
-    """Say that a changelog record cannot be read back."""
+    """Say that a changelog record cannot be read back.
+
+    Somebody else wrote to the changelog, or records of it are gone. Restore it from a backup, or
+    start over under a new REWAKE_APP; let only the workers write to it.
+    """
 
     code = "changelog_corrupt"
 
 
 class ProducerFailed(DeliveryError):
-    """Say that a transaction failed or its outcome is unknown."""
+    """Say that a transaction failed or its outcome is unknown.
+
+    Start the worker again: it finds out what was committed. If it comes again, look at the broker,
+    its quotas and the rights of the user.
+    """
 
     code = "producer_failed"
 
 
 class Stalled(DeliveryError):
-    """Say that something made no progress within its bound."""
+    """Say that something made no progress within its bound.
+
+    Start the worker again. If it comes again, look at the broker and at what else runs on the
+    machine; the bound is REWAKE_STALL_TIMEOUT.
+    """
 
     code = "stalled"
 
 
 class CacheHeld(RewakeError):
-    """Say that the cache is filled by another app, or from another changelog."""
+    """Say that the cache is filled by another app, or from another changelog.
+
+    Give each app a Redis database of its own, or hand this one over: stop the workers of the other
+    app and delete the key ``rw:epoch``.
+    """
 
     code = "cache_held"
 
@@ -170,17 +213,29 @@ class Reason(StrEnum):
     """Why an event was rejected; public, in the dead letter's headers and a metric's label."""
 
     MALFORMED_JSON = "malformed_json"
+    """is no JSON object in UTF-8, or has no value at all."""
     MISSING_FIELD = "missing_field"
+    """lacks a field that every event of its type has."""
     WRONG_TYPE = "wrong_type"
+    """has a field of another JSON type than it should have."""
     INVALID_VALUE = "invalid_value"
+    """has a value outside its range: an amount below 0, say, or one that is no number."""
     UNKNOWN_TYPE = "unknown_type"
+    """is neither order, refund nor cancel."""
     UNKNOWN_CURRENCY = "unknown_currency"
+    """is in a currency for which the rules have no rate."""
     MISSING_CUSTOMER = "missing_customer"
+    """names no customer."""
     MISROUTED = "misrouted"
+    """has another key than its customer, or lies in another partition than its key's."""
     IMPLAUSIBLE_TIMESTAMP = "implausible_timestamp"
+    """is of before 1990: seconds were sent for milliseconds, most likely."""
     FUTURE_TIMESTAMP = "future_timestamp"
+    """is further in the future than REWAKE_MAX_FUTURE allows."""
     TOO_LATE = "too_late"
+    """is further in the past of its customer than `max_lateness_days` allows."""
     OVERSIZED = "oversized"
+    """is larger than 256 KiB."""
 
 
 class Rejected(RewakeError):

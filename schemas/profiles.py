@@ -29,7 +29,9 @@ OWNERS_KEY: Final = "rw:owners"
 SUMS_KEY: Final = "rw:sums"
 """Hash: partition → its customers and their revenue by segment (`Sums`), as JSON."""
 CUSTOMER_PREFIX: Final = "rw:c:"
+"""Hash per customer: the profile, see below; behind the prefix stands the customer's id."""
 MEMBERS_PREFIX: Final = "rw:m:"
+"""Sorted set per segment, ``rw:m:<system>:<segment>``: its customers by since."""
 
 STALE_AFTER_MS: Final = 10_000
 """How old a clock, or how far past ``valid_until``, an answer may be."""
@@ -37,10 +39,19 @@ STALE_AFTER_MS: Final = 10_000
 EPOCH_FIELD: Final = "epoch"
 """Field of a customer's hash: token of the filling that wrote it; no other's may be believed."""
 
-RESERVED_FIELDS: Final = frozenset({"seq", "version", "valid_until", "next", EPOCH_FIELD})
-"""Hash fields that no system may be named after."""
-
 _SINCE: Final = ".since"
+
+FIELDS: Final = {
+    "seq": "sequence of the last change told of the customer",
+    "version": "version of the row this was made from; it grows with every write",
+    "valid_until": "first instant at which a segment changes if nothing happens; empty: never",
+    "next": "what follows then, ``system=segment``, several apart by commas",
+    EPOCH_FIELD: "token of the filling that wrote it; another's must not be believed",
+}
+"""What the fields beside the systems' own say."""
+
+RESERVED_FIELDS: Final = frozenset(FIELDS)
+"""Hash fields that no system may be named after."""
 
 
 class Standing(Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import topics
 from schemas.errors import PartitionsChanged, UsageError
-from streams import topics_admin
+from streams import refused, topics_admin
 from streams.partitioner import REPARTITION
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def inspect(settings: Settings, inputs: Sequence[str]) -> Cluster:
     changes, dead_letters = map(settings.topic, (topics.CHANGES, topics.DEAD_LETTERS))
     needed = [*inputs, changes, dead_letters]
     with topics_admin.connect(settings) as admin:
+        refused.refuse_denied_group(admin, settings.app)
         found = _describe(admin, [*needed, changelog])
         missing = [name for name in needed if name not in found]
         if missing:
@@ -82,7 +83,8 @@ def inspect(settings: Settings, inputs: Sequence[str]) -> Cluster:
 
 
 def _describe(admin: Any, names: list[str]) -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for each in admin.describe_topics(names) if not each["error_code"]}
+    found = topics_admin.describe(admin, names)
+    return {name: each for name, each in found.items() if not each["error_code"]}
 
 
 def _refuse_deletion(differences: Sequence[Difference]) -> None:

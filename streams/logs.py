@@ -1,6 +1,7 @@
 """Set up logging for the commands that run long.
 
-Responsible for levels and format. No log line at INFO or above may hold a customer id.
+Responsible for levels and format. No log line at INFO or above may hold a customer id, none at all
+a secret of the settings.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from streams.masking import mask
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 REPEAT_S: Final = 10.0
 """Seconds for which one place of a library is heard once."""
@@ -61,7 +64,16 @@ class Sparing(logging.Filter):
         return True
 
 
-def set_up(level: str, form: str) -> None:
+class _Masking(structlog.stdlib.ProcessorFormatter):
+    """Write a line, whoever says it, without what must not be shown."""
+
+    secrets: Collection[str] = ()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record), self.secrets)
+
+
+def set_up(level: str, form: str, secrets: Collection[str] = ()) -> None:
     """Log to standard error.
 
     Parameters
@@ -70,6 +82,8 @@ def set_up(level: str, form: str) -> None:
         ``debug``, ``info``, ``warning`` or ``error``.
     form
         ``json`` for machines, anything else for people.
+    secrets
+        Words that no line may hold, whatever library says it.
     """
     threshold = getattr(logging, level.upper())
     render: structlog.typing.Processor = (
@@ -85,12 +99,12 @@ def set_up(level: str, form: str) -> None:
         structlog.processors.format_exc_info if form == "json" else _as_it_is,
     ]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-            foreign_pre_chain=shared,
-        )
+    formatter = _Masking(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        foreign_pre_chain=shared,
     )
+    formatter.secrets = secrets
+    handler.setFormatter(formatter)
     if level != "debug":
         handler.addFilter(Sparing())
     root = logging.getLogger()

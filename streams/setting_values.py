@@ -10,6 +10,7 @@ import ipaddress
 import re
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
@@ -20,7 +21,15 @@ from schemas.vocabulary import MS_PER_DAY, Instant
 from streams.serving.tokens import parse_tokens
 
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+HOLDS_SECRET: Final = "holds a secret"
+"""Marks a setting that may have a password in it; values of pydantic's SecretStr need no mark."""
+
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": MS_PER_DAY}
+
+_URL_OPTIONS: Final = frozenset({
+    "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_check_hostname",
+    "ssl_cert_reqs", "db", "username", "password", "protocol",
+})  # fmt: skip
 
 
 class Address(NamedTuple):
@@ -108,6 +117,18 @@ def _check_redis(value: str) -> str:
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
         message = "a URL with redis://, rediss:// or unix://, or nothing for no cache"
         raise ValueError(message)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        # The words of the library would hold what it took for a port: a part of the password.
+        message = "a URL with a number as port; in a password write @ : / ? # % as %40 %3A %2F …"
+        raise ValueError(message) from None
+    unknown = sorted(dict(parse_qsl(parts.query)).keys() - _URL_OPTIONS)
+    if unknown:
+        allowed = ", ".join(sorted(_URL_OPTIONS))
+        message = f"a URL with options among {allowed}, got {', '.join(unknown)}"
+        raise ValueError(message)
     return value
 
 
@@ -139,5 +160,5 @@ Until = Annotated[Instant, BeforeValidator(_parse_until), PlainSerializer(format
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
 Bootstrap = Annotated[str, AfterValidator(_check_bootstrap)]
-CacheUrl = Annotated[str, AfterValidator(_check_redis)]
+CacheUrl = Annotated[str, AfterValidator(_check_redis), HOLDS_SECRET]
 TokenList = Annotated[SecretStr, AfterValidator(_check_tokens)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -18,6 +17,7 @@ from pydantic import ValidationError as PydanticError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from streams.masking import MASK, is_secret, mask_url
 from streams.setting_values import (
     Address,
     Bootstrap,
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "REWAKE_"
 SECRETS_DIR: Final = "REWAKE_SECRETS_DIR"
-MASK: Final = "********"
 
 _FILE: Final = "_FILE"
-_URL_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
 
 
 class Settings(BaseSettings):
@@ -51,28 +49,45 @@ class Settings(BaseSettings):
     ----------
     kafka
         Bootstrap servers, ``host:port`` separated by commas.
-    kafka_security_protocol, kafka_sasl_mechanism, kafka_sasl_username, kafka_sasl_password
-        How to log in to Kafka.
-    kafka_ssl_cafile, kafka_ssl_certfile, kafka_ssl_keyfile, kafka_ssl_key_password
-        Certificates for TLS; without a CA file the machine's own are trusted.
+    kafka_security_protocol
+        Whether to speak TLS to Kafka (``…SSL``), and whether to log in by name (``SASL…``).
+    kafka_sasl_mechanism
+        How to log in by name.
+    kafka_sasl_username
+        Name to log in with.
+    kafka_sasl_password
+        Its password.
+    kafka_ssl_cafile
+        PEM file of the authorities that are trusted; absent: the machine's own.
+    kafka_ssl_certfile
+        PEM file of this client's certificate; absent: none is shown.
+    kafka_ssl_keyfile
+        PEM file of the certificate's key; absent: it stands in the certificate's file.
+    kafka_ssl_key_password
+        Password of the key, where that is encrypted.
     redis
-        URL of the cache, ``rediss://`` for TLS; empty: no cache.
+        URL of the cache, ``rediss://user:password@host:port/0?ssl_ca_certs=FILE`` with login and
+        TLS; empty: no cache.
     app
         Consumer group, prefix of the changelog and of the transactional ids.
     topic_prefix
-        Put in front of every topic's name but the changelog's, which begins with `app`.
+        Put in front of every topic's name but the changelog's, which begins with REWAKE_APP.
     instance
         Name of this worker for static membership; empty: none.
     rules
         Path of the rules file; absent: the default pack.
-    clock, until
-        ``live``, or ``event`` for a replay of history through Kafka which ends at `until`.
+    clock
+        Whether time passes now, or with the events of a history that is replayed through Kafka.
+    until
+        The instant at which that history ends, RFC 3339 or epoch ms; with ``event`` only.
     grace
         What producers and the network may take until a fact is in the log.
     max_future
         How far a fact may be ahead of the wall clock before it is a dead letter.
-    tick_interval, tick_limit
-        How often due deadlines are settled, and how many customers at a time.
+    tick_interval
+        How often due deadlines are settled.
+    tick_limit
+        How many customers' at a time; input goes before the rest.
     batch_events
         Most events of one partition that are applied, and committed, together.
     transaction_timeout
@@ -83,17 +98,23 @@ class Settings(BaseSettings):
         After this long without progress although there is input, the worker stops loudly.
     shutdown_timeout
         A worker that is told to stop has gone after this long, whatever the broker does.
-    partitions, replication
-        What `rewake topics create` makes.
-    web, metrics
-        Where `rewake serve`, and the worker's health and metrics, listen.
+    partitions
+        How many partitions `rewake topics create` gives inputs, changes and changelog.
+    replication
+        How many replicas `rewake topics create` asks for.
+    web
+        Where `rewake serve` listens.
+    metrics
+        Where a worker serves health, metrics and explanations; port 0 takes a free one.
     web_tokens
         Who may ask `rewake serve` and the worker what: ``token:scope+scope``, one a line or
         separated by commas; scopes are read, explain, erase. Empty: anybody on this machine.
     web_rate
         Requests a second that `rewake serve` answers each token, or each address; 0: any number.
-    log_level, log_format
-        How much is logged, and whether for people or for machines.
+    log_level
+        How much is logged.
+    log_format
+        Whether for people or, one JSON object a line, for machines.
     """
 
     model_config = SettingsConfigDict(
@@ -197,16 +218,20 @@ class Settings(BaseSettings):
         try:
             context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
             if self.kafka_ssl_certfile is not None:
-                password = self.kafka_ssl_key_password.get_secret_value() or None
+                # Never None: a key that is encrypted would be asked for at the terminal.
+                password = self.kafka_ssl_key_password.get_secret_value()
                 context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile, password)
         except OSError as error:
-            message = f"REWAKE_KAFKA_SSL_…: expected files in PEM format that can be read: {error}"
+            message = (
+                f"REWAKE_KAFKA_SSL_…: expected files in PEM format that can be read, got {error}; "
+                "is there a key that is encrypted, and REWAKE_KAFKA_SSL_KEY_PASSWORD right?"
+            )
             raise SettingsError(message) from error
         return context
 
 
 class _NamedFiles(PydanticBaseSettingsSource):
-    """Read the value of REWAKE_X from the file which REWAKE_X_FILE names."""
+    """Read a setting from the file which its variable with ``_FILE`` behind it names."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """Read one setting's file; None without one."""
@@ -293,7 +318,7 @@ def _variable(field_name: str) -> str:
 def _show(value: object) -> str:
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
-    return _URL_PASSWORD.sub(MASK, str(value)) if value is not None else ""
+    return mask_url(str(value)) if value is not None else ""
 
 
 def _explain(problem: Any) -> str:
@@ -302,8 +327,8 @@ def _explain(problem: Any) -> str:
     message = said.removeprefix("Value error, ")
     if not problem["loc"]:
         return message
-    name = _variable(str(problem["loc"][0]))
+    field = str(problem["loc"][0])
+    name = _variable(field)
     # A URL may carry a password: what came is shown of nothing that may be secret.
-    secret = "PASSWORD" in name or name in {"REWAKE_REDIS", "REWAKE_WEB_TOKENS"}
-    came = "" if secret else f", got {str(problem['input'])!r}"
+    came = "" if is_secret(Settings.model_fields[field]) else f", got {str(problem['input'])!r}"
     return f"{name}: {'expected ' if message != said else ''}{message}{came}"

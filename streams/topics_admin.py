@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from schemas.errors import RewakeError, UsageError
 from schemas.topics import CUTS, RULES, TOPICS, Cleanup, Topic, changelog_topic
+from streams import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,20 +127,23 @@ def connect(settings: Settings) -> Iterator[KafkaAdminClient]:
     RewakeError
         When no broker answers in time, or it refuses a request made in the block.
     """
-    try:
-        client = KafkaAdminClient(
-            bootstrap_servers=settings.kafka.split(","),
-            client_id=f"{settings.app}-admin",
-            bootstrap_timeout_ms=_CONNECT_MS,
-            request_timeout_ms=_REQUEST_MS,
-            **settings.kafka_security(),
-        )
-    except KafkaError as error:
-        message = (
-            f"expected Kafka at {settings.kafka} to answer, got {error}; is it up (`rewake local "
-            "up`), and is REWAKE_KAFKA right?"
-        )
-        raise RewakeError(message) from error
+    security = settings.kafka_security()
+    with refused.listening() as heard:
+        try:
+            client = KafkaAdminClient(
+                bootstrap_servers=settings.kafka.split(","),
+                client_id=f"{settings.app}-admin",
+                bootstrap_timeout_ms=_CONNECT_MS,
+                request_timeout_ms=_REQUEST_MS,
+                **security,
+            )
+        except KafkaError as error:
+            reason = heard.reason or error
+            message = (
+                f"expected Kafka at {settings.kafka} to answer, got {reason}; "
+                f"{refused.advice(reason)}"
+            )
+            raise RewakeError(message) from error
     try:
         yield client
     except KafkaError as error:
@@ -157,8 +161,8 @@ def partition_counts(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str,
     UsageError
         When one is missing.
     """
-    described: list[dict[str, Any]] = admin.describe_topics(list(names))
-    found = {each["name"]: each for each in described if not each["error_code"]}
+    described = describe(admin, names)
+    found = {name: each for name, each in described.items() if not each["error_code"]}
     missing = [name for name in names if name not in found]
     if missing:
         raise UsageError(
@@ -201,10 +205,29 @@ def create(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[str]:
     return [name for name in wanted if codes[name] == 0]
 
 
+def describe(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Describe topics as the broker does, those that are missing too.
+
+    Raises
+    ------
+    RewakeError
+        When the user may not look at one.
+    """
+    described: list[dict[str, Any]] = admin.describe_topics(list(names))
+    refused.refuse_denied(described)
+    return {each["name"]: each for each in described}
+
+
 def diff(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[Difference]:
-    """List where the cluster differs from the plans; an empty list means it is as it should be."""
+    """List where the cluster differs from the plans; an empty list means it is as it should be.
+
+    Raises
+    ------
+    RewakeError
+        When the user may not look at one.
+    """
     names = [wanted.topic.name for wanted in plans]
-    described = {entry["name"]: entry for entry in admin.describe_topics(names)}
+    described = describe(admin, names)
     resources = [ConfigResource("TOPIC", name) for name in names]
     configs: dict[str, Any] = admin.describe_configs(resources, config_filter="all")["topic"]
     found: list[Difference] = []
@@ -214,6 +237,11 @@ def diff(admin: KafkaAdminClient, plans: list[TopicPlan]) -> list[Difference]:
             found.append(Difference(name, "missing"))
         else:
             partitions = len(described[name]["partitions"])
+            if not configs[name]:
+                raise RewakeError(
+                    f"expected to be allowed to read the settings of {name}, Kafka denies "
+                    f"DescribeConfigs to this user. {refused.RIGHTS}"
+                )
             found += _compare(wanted, partitions, configs[name])
     return found
 

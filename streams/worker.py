@@ -25,6 +25,7 @@ from streams.census import Census, SumsStore
 from streams.cluster import inspect
 from streams.digests import digests_of
 from streams.explaining import BEFORE, Explaining
+from streams.masking import secrets_in
 from streams.metrics import Metrics
 from streams.owners import Owners, reachable
 from streams.partitioner import partitions_of
@@ -48,7 +49,7 @@ def run(settings: Settings) -> None:
     RewakeError
         When it cannot start: rules, topics or cluster are not as they must be.
     """
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, secrets_in(settings))
     rules = load(settings.rules)
     cluster = inspect(settings, [settings.topic(name) for name in FAMILIES])
     _log.info(

@@ -80,3 +80,72 @@ def test_a_system_outside_the_default_pack_stands_commented_out_and_can_be_uncom
     lines = after.split("\n\n")[0].splitlines()
     assert all(line.startswith("# ") for line in lines)
     assert '# map = "A"' in lines
+
+
+# ---- names that are public: each that exists stands on its page
+
+
+def names_in_code(pattern: str) -> set[str]:
+    """Return the names a pattern finds in the packages' sources."""
+    folders = (reference.ROOT / package for package in ("schemas", "segmenters", "streams"))
+    sources = (path for folder in folders for path in folder.rglob("*.py"))
+    return {name for path in sources for name in re.findall(pattern, path.read_text("utf-8"))}
+
+
+def page(name: str) -> str:
+    return reference.FILES[f"docs/reference/{name}.md"]()
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "at_least"),
+    [
+        ("settings", r"\bREWAKE_[A-Z][A-Z_]*[A-Z]\b", 20),
+        ("metrics", r'"((?:rewake|kafka)_[a-z][a-z_]*_(?:total|seconds|bytes|lag|offset))"', 10),
+        ("redis", r"\brw:[a-z]+", 8),
+        ("topics", r'"((?:commerce|customers|outreach|segmentation)\.[a-z-]+\.v\d)"', 12),
+        ("errors", r'^    code = "([a-z_]+)"$', 0),
+    ],
+)
+def test_every_public_name_in_the_code_stands_on_its_page(
+    name: str, pattern: str, at_least: int
+) -> None:
+    found = names_in_code(f"(?m){pattern}")
+    assert len(found) >= at_least
+    text = page(name)
+    # A variable that names a file is written down once, for all settings.
+    assert [each for each in sorted(found) if each.removesuffix("_FILE") not in text] == []
+
+
+def test_every_route_of_the_service_stands_on_its_page() -> None:
+    from reference.http_page import application
+
+    text = page("http")
+    routes = [re.sub(r":\w+}", "}", each.path) for each in application().routes]
+    assert len(routes) >= 10
+    own = [path for path in routes if not path.startswith("/schema")]  # litestar's
+    assert [path for path in own if f" {path}`" not in text] == []
+
+
+def test_every_setting_option_and_delivery_error_is_explained() -> None:
+    from reference.commands_page import commands
+    from reference.errors_page import errors
+    from reference.pages import attributes
+    from schemas.errors import DeliveryError
+    from streams.settings import Settings
+
+    said = attributes(Settings)
+    assert [name for name in Settings.model_fields if not said.get(name)] == []
+    silent = [
+        (path, each.name)
+        for path, command in commands()
+        for each in command.params
+        if not getattr(each, "help", "")
+    ]
+    assert silent == []
+    leaves = [
+        each
+        for each in errors()
+        if issubclass(each, DeliveryError) and each.__base__ is DeliveryError
+    ]
+    assert leaves
+    assert [each.code for each in leaves if "\n\n" not in (each.__doc__ or "")] == []

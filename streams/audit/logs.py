@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -56,8 +56,8 @@ def describe(settings: Settings, names: Sequence[str]) -> Topology:
         When the cluster does not answer.
     """
     with topics_admin.connect(settings) as admin:
-        described: list[dict[str, Any]] = admin.describe_topics(list(names))
-    found = {each["name"]: each for each in described if not each["error_code"]}
+        described = topics_admin.describe(admin, names)
+    found = {name: each for name, each in described.items() if not each["error_code"]}
     missing = [name for name in names if name not in found]
     if missing:
         raise UsageError(

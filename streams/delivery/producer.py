@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from schemas.errors import ProducerFailed
 from streams.delivery.metadata import (
@@ -20,6 +24,7 @@ from streams.delivery.metadata import (
     pause_after_failure,
     retry_broken_lookups,
 )
+from streams.refused import RIGHTS
 from streams.runs import LOG_APPEND_TIME
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ COMMIT_SHARE: Final = 0.75
 """Part of the transaction timeout that one may take: its end is ours, not the broker's."""
 OPEN_S: Final = 40.0
 CLOSE_S: Final = 2.0
+_DENIED: Final = (TopicAuthorizationFailedError, TransactionalIdAuthorizationFailed)
 
 Headers: TypeAlias = list[tuple[str, bytes]]
 NO_HEADERS: Final[Headers] = []
@@ -204,6 +210,11 @@ class PartitionProducer:
         return batches
 
     def _failed(self, expected: str, error: BaseException) -> ProducerFailed:
+        if isinstance(error, _DENIED):
+            return ProducerFailed(
+                f"expected to be allowed {expected} ({self.transactional_id}), Kafka denies it to "
+                f"this user: {error!r}. {RIGHTS}"
+            )
         late = ""
         if isinstance(error, TimeoutError):
             late = (

@@ -85,9 +85,13 @@ class KafkaServer:
     ----------
     say
         Told in words what takes long.
+    properties
+        Further broker properties, which go before those here: a listener with TLS and logins, say.
+        ``{host}``, ``{port}`` and ``{controller_port}`` stand for the broker's own.
     """
 
     say: Callable[[str], None]
+    properties: str = ""
 
     name: ClassVar[str] = "kafka"
     ports_needed: ClassVar[int] = 2
@@ -103,7 +107,10 @@ class KafkaServer:
             When Java or the jars are missing, or formatting fails.
         """
         properties, data = directory / "server.properties", directory / "data"
-        text = _PROPERTIES.format(host=HOST, port=ports[0], controller_port=ports[1], data=data)
+        # Of two lines for one property Kafka takes the later.
+        text = (_PROPERTIES + self.properties).format(
+            host=HOST, port=ports[0], controller_port=ports[1], data=data
+        )
         properties.write_text(text, encoding="utf-8")
         java = [_find_java(), *_JVM, *_LOGGING, "-cp", f"{ensure_jars(self.say)}/*"]
         if not (data / "meta.properties").is_file():

@@ -88,6 +88,8 @@ class LocalServers:
         Made when missing. Two directories never disturb each other.
     say
         Told in words what takes long; nothing is said when absent.
+    kafka
+        How the broker is configured; the plain one when absent.
 
     Examples
     --------
@@ -100,11 +102,16 @@ class LocalServers:
         servers.down()
     """
 
-    def __init__(self, directory: Path, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        say: Callable[[str], None] | None = None,
+        kafka: KafkaServer | None = None,
+    ) -> None:
         self.directory = directory.resolve()
         self._kinds: Final[dict[str, KafkaServer | RedisServer]] = {
             "redis": RedisServer(),
-            "kafka": KafkaServer(say or (lambda _: None)),
+            "kafka": kafka or KafkaServer(say or (lambda _: None)),
         }
 
     def up(self) -> Endpoints:

@@ -19,6 +19,7 @@ import uvicorn
 from schemas.errors import RewakeError, UsageError
 from segmenters.rules import load
 from streams import logs
+from streams.masking import secrets_in
 from streams.partitioner import partitions_of
 from streams.serving import app, pages
 from streams.serving.asking import Asking
@@ -59,7 +60,7 @@ def run(settings: Settings) -> None:
         When the address cannot be listened on.
     """
     check(settings)
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, secrets_in(settings))
     listener = _listen(settings.web)
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(_serve(settings, listener))

@@ -20,8 +20,16 @@ _ADVICE: Final = (
     ("WRONGTYPE", "keys below rw: hold something else: find them with SCAN and TYPE, delete them"),
     ("OOM|OutOfMemory", "Redis is full: raise maxmemory, or give the cache a Redis of its own"),
     ("READONLY|ReadOnly", "REWAKE_REDIS points to a replica: point it to the primary"),
+    ("mismatch", "use a host in REWAKE_REDIS which the certificate of Redis is for"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "name the authority of the certificate of Redis: REWAKE_REDIS=rediss://…?ssl_ca_certs=FILE",
+    ),
     ("NOAUTH|WRONGPASS|Authentication", "user or password in REWAKE_REDIS are refused"),
-    ("NOPERM|NoPermission|permission", "let the user in REWAKE_REDIS run scripts on keys rw:*"),
+    (
+        "NOPERM|NoPermission|permission",
+        "the user in REWAKE_REDIS lacks a right: docs/security.md lists them",
+    ),
     ("MISCONF", "Redis cannot save to its disk: make room there"),
     ("CROSSSLOT", "the cache needs one Redis, not a cluster: set REWAKE_REDIS to a single one"),
     ("CacheHeld", "the message says how to hand it over"),

@@ -1,0 +1,60 @@
+"""Write `docs/reference/metrics.md`: every metric, from the registries that hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from reference.pages import marked, table
+from streams.audit.watch import Gauges
+from streams.metrics import Metrics
+from streams.serving.metrics import ServeMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prometheus_client import CollectorRegistry
+
+_HEAD: Final = """\
+# The metrics
+
+Generated from the code by `scripts/reference`. Prometheus text, at `/metrics` of the address in the
+second column. Units stand in the names. No metric has a customer in it. Lag has the names that
+dashboards for kafka-lag-exporter know. A histogram has `_bucket`, `_sum` and `_count` behind its
+name.
+"""
+
+WHERE: Final[Mapping[str, tuple[str, type[Any]]]] = {
+    "`rewake worker`": ("REWAKE_METRICS", Metrics),
+    "`rewake serve`": ("REWAKE_WEB", ServeMetrics),
+    "`rewake audit --watch`": ("REWAKE_METRICS", Gauges),
+}
+_UNITS: Final = {"seconds": "seconds", "bytes": "bytes", "events": "events", "ratio": "share"}
+
+
+def write() -> str:
+    """Return the text of the page."""
+    parts = [_HEAD]
+    for who, (setting, kind) in WHERE.items():
+        parts += [f"\n## {who}, at {setting}\n"]
+        rows = (_row(each) for each in collectors(kind().registry))
+        parts += table(("metric", "kind", "labels", "unit", "meaning"), rows)
+    return "\n".join(parts) + "\n"
+
+
+def collectors(registry: CollectorRegistry) -> list[Any]:
+    """Return what a registry holds, in the order in which it was made."""
+    return list(registry._collector_to_names)
+
+
+def name_of(collector: Any) -> str:
+    """Return a metric's name as it is scraped."""
+    ending = {"counter": "_total", "info": "_info"}.get(collector._type, "")
+    return str(collector._name) + ending
+
+
+def _row(collector: Any) -> tuple[str, ...]:
+    name = name_of(collector)
+    last = name.removesuffix("_total").rpartition("_")[2]
+    labels = ", ".join(f"`{label}`" for label in collector._labelnames)
+    said = marked(collector._documentation)
+    return f"`{name}`", collector._type, labels or "–", _UNITS.get(last, "count"), said
