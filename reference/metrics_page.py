@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reference.pages import marked, table
-from streams.audit.watch import Gauges
+from streams.audit.watch import AuditMetrics
 from streams.metrics import Metrics
 from streams.serving.metrics import ServeMetrics
 
@@ -18,15 +18,15 @@ _HEAD: Final = """\
 # The metrics
 
 Generated from the code by `scripts/reference`. Prometheus text, at `/metrics` of the address in the
-second column. Units stand in the names. No metric has a customer in it. Lag has the names that
+heading. Units stand in the names. No metric has a customer in it. Lag has the names that
 dashboards for kafka-lag-exporter know. A histogram has `_bucket`, `_sum` and `_count` behind its
-name.
+name. Beside these stand the `process_…` of every Prometheus client.
 """
 
 WHERE: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "`rewake worker`": ("REWAKE_METRICS", Metrics),
     "`rewake serve`": ("REWAKE_WEB", ServeMetrics),
-    "`rewake audit --watch`": ("REWAKE_METRICS", Gauges),
+    "`rewake audit --watch`": ("REWAKE_METRICS", AuditMetrics),
 }
 _UNITS: Final = {"seconds": "seconds", "bytes": "bytes", "events": "events", "ratio": "share"}
 
@@ -35,15 +35,15 @@ def write() -> str:
     """Return the text of the page."""
     parts = [_HEAD]
     for who, (setting, kind) in WHERE.items():
-        parts += [f"\n## {who}, at {setting}\n"]
+        parts += ["", f"## {who}, at {setting}", ""]
         rows = (_row(each) for each in collectors(kind().registry))
         parts += table(("metric", "kind", "labels", "unit", "meaning"), rows)
     return "\n".join(parts) + "\n"
 
 
 def collectors(registry: CollectorRegistry) -> list[Any]:
-    """Return what a registry holds, in the order in which it was made."""
-    return list(registry._collector_to_names)
+    """Return the metrics of a registry that are ours, in the order in which they were made."""
+    return [each for each in registry._collector_to_names if hasattr(each, "_labelnames")]
 
 
 def name_of(collector: Any) -> str:

@@ -112,6 +112,8 @@ def set_up(level: str, form: str, secrets: Collection[str] = ()) -> None:
     root.setLevel(threshold)
     for name, floor in _QUIET.items():
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else floor)
+    # At any level: a compiler that tells each of its steps makes a first start take minutes.
+    logging.getLogger("numba").setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

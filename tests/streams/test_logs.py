@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from streams.logs import REPEAT_S, Sparing
+from streams.logs import REPEAT_S, Sparing, set_up
 
 
 def record(text: str, name: str = "aiokafka.conn", line: int = 7) -> logging.LogRecord:
@@ -26,3 +26,14 @@ def test_a_line_of_a_library_is_written_once_and_then_with_how_often_it_came() -
 def test_our_own_lines_are_all_written() -> None:
     spare = Sparing(lambda: 0.0).filter
     assert all(spare(record("partition taken", name="streams.reports")) for _ in range(3))
+
+
+def test_the_compiler_is_not_heard_even_where_everything_is() -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        set_up("debug", "console")
+        assert not logging.getLogger("numba.core.ssa").isEnabledFor(logging.INFO)
+        assert logging.getLogger("aiokafka.conn").isEnabledFor(logging.DEBUG)
+    finally:
+        root.handlers[:], root.level = before
