@@ -4,6 +4,7 @@
  * Responsible for the reader's choice and for colours as scripts need them. Everything else about
  * looks stands in `style.css`.
  */
+import { fill, h } from "./dom.js";
 import { t } from "./text.js";
 
 const KEY = "rewake.theme";
@@ -23,7 +24,7 @@ export const NEUTRAL = "#667384";
 function apply(button) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  button.textContent = t(`theme.${theme}`);
+  fill(button, h("span", { class: "hidden" }, t("theme.label")), t(`theme.${theme}`));
 }
 
 /** Let a button go through the themes; `changed` is called when the looks have. */

@@ -196,6 +196,7 @@ async function begin() {
     if (document.hidden) return;
     lookAtOperation();
     lookAtSegments();
+    migration.retry();
   }, LOOK_MS);
 }
 

@@ -21,6 +21,7 @@ let preset = "month";
 let asked = null;
 let answer = null;
 let wrong = "";
+let failed = false;
 
 /** Set the form up. */
 export function prepare() {
@@ -67,12 +68,15 @@ export async function ask() {
   const mine = (asked = Symbol("asked"));
   try {
     const told = await get("v1/migrations", { system: current(), since, until });
-    if (asked === mine) answer = told;
+    if (asked === mine) [answer, failed] = [told, false];
   } catch (problem) {
-    if (asked === mine) wrong = problem.message || t("error.network");
+    if (asked === mine) [wrong, failed] = [problem.message || t("error.network"), true];
   }
   if (asked === mine) show();
 }
+
+/** Ask again where it went wrong the last time. */
+export const retry = () => (failed ? ask() : undefined);
 
 function chosen() {
   if (preset === OWN) {
