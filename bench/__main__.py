@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import latency, soak, steps, worker
+from bench import latency, lookup, soak, steps, worker
 from bench.stream import generate, simulate
 from segmenters.rules import defaults
 from streams.simulated.plan import Plan
@@ -20,6 +20,7 @@ JOBS = {
     "steps": "CPU of each step in this process, without Kafka",
     "worker": "the whole worker on real Kafka: CPU and events/s, then restore",
     "latency": "live: events to readable changes, deadlines to readable changes (about 4 minutes)",
+    "lookup": "lookups among a million customers, straight from Redis and over HTTP",
     "soak": "live for long: growth of memory, files, tasks and threads; exits 1 beyond a bound",
 }
 
@@ -34,6 +35,8 @@ def main() -> None:
     options = _arguments()
     if options.job == "latency":
         _print_latency(options)
+    elif options.job == "lookup":
+        _print_lookup(options)
     elif options.job == "soak":
         _print_soak(options)
     else:
@@ -72,9 +75,15 @@ def _arguments() -> argparse.Namespace:
     add = parsers["soak"].add_argument
     add("--minutes", type=float, default=long.minutes, help="how long; 20 for a release")
     add("--rate", type=int, default=long.rate, help="events per second; 0: half of what it can do")
+    looked = lookup.Plan()
+    add = parsers["lookup"].add_argument
+    add("--customers", type=int, default=looked.customers, help="customers in Redis")
+    add("--rate", type=int, default=looked.rate, help="lookups per second, by schedule")
+    add("--seconds", type=int, default=looked.seconds, help="length of each schedule")
+    add("--connections", type=int, default=looked.connections, help="that ask side by side")
     for name, each in parsers.items():
         each.add_argument("--seed", type=int, default=1, help="the same seed, the same load")
-        if name in {"latency", "soak"}:
+        if name in {"latency", "lookup", "soak"}:
             each.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args(sys.argv[1:] or ["all"])
 
@@ -149,6 +158,12 @@ def _print_latency(options: argparse.Namespace) -> None:
         print(f"{'load average of the machine':46} {got.load:8.2f}")
         print("; ".join(got.wrong) or "every deadline fired once, at its instant")
     sys.exit(1 if got.wrong else 0)
+
+
+def _print_lookup(options: argparse.Namespace) -> None:
+    plan = lookup.Plan(**{name: getattr(options, name) for name in lookup.Plan._fields})
+    got = lookup.run(plan)
+    print(lookup.as_json(plan, got) if options.json else "\n".join(lookup.lines(got)))
 
 
 def _print_soak(options: argparse.Namespace) -> None:

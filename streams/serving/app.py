@@ -198,7 +198,10 @@ async def get_members(
 _When = Annotated[int | None, Parameter(ge=0, le=LATEST)]
 
 
-@get("/v1/migrations", guards=_READ, security=_SECURED, tags=["changes"], responses=_ERRORS)
+@get(
+    "/v1/migrations", guards=_READ, security=_SECURED, tags=["changes"],
+    responses=_ERRORS | {404: _said(Problem, "The rules have no such system.")},
+)  # fmt: skip
 async def get_migrations(
     request: _Request, system: str | None = None, since: _When = None, until: _When = None
 ) -> Migrations:

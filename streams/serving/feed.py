@@ -103,7 +103,7 @@ class Feed:
     def stop_streams(self) -> None:
         """Let whoever waits know that the service stops."""
         self.stopping = True
-        self._wake()
+        self.wake()
 
     async def stop(self) -> None:
         """Follow no more."""
@@ -121,7 +121,8 @@ class Feed:
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let whoever waits know that changes have come."""
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
 
@@ -170,7 +171,7 @@ class Feed:
                 for tp, records in found.items():
                     self._read(tp.partition, records)
                 if found:
-                    self._wake()
+                    self.wake()
                 await self._report(consumer, tps)
                 await asyncio.sleep(0)
         finally:
@@ -237,6 +238,6 @@ class Feed:
             self.ring.fill(self._back, self._places)
             self._back = {}
             self.caught_up = True
-            self._wake()
+            self.wake()
             _log.info("changes are followed", held=self.ring.end - self.ring.first)
         self._metrics.feed_up.set(self.up)

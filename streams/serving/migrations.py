@@ -53,7 +53,7 @@ async def migrations(
     """
     keys = labels.keys
     if asked.system is not None and asked.system not in keys:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"system: expected one of {', '.join(keys)}")
+        raise Refusal(HTTPStatus.NOT_FOUND, f"system: expected one of {', '.join(keys)}")
     if not feed.caught_up:
         raise away(f"changes have not been read yet: {feed.why}")
     wanted = keys if asked.system is None else [asked.system]
