@@ -26,8 +26,8 @@ COPY rules/default.toml /etc/rewake/rules.toml
 ENV PATH=/opt/rewake/bin:$PATH PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache/rewake
 USER rewake
 WORKDIR /etc/rewake
-EXPOSE 9100
-# A worker leaves within 30 s of SIGTERM; give it longer. Its health probe is `rewake worker --check`.
+EXPOSE 9100 8080
+# A worker leaves within 30 s of SIGTERM; give it longer. Its health probe is `rewake worker --check` (alive), for traffic or rollouts `rewake worker --ready`.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["rewake"]
 CMD ["worker"]

@@ -86,8 +86,10 @@ def serve(
     return server
 
 
-def probe(address: Address, page: str = ALIVE) -> str:
-    """Ask a worker whether it is well, or ready.
+def probe(
+    address: Address, page: str = ALIVE, who: str = "worker", setting: str = "REWAKE_METRICS"
+) -> str:
+    """Ask a worker, or whom ``setting`` says where to find, whether it is well, or ready.
 
     Raises
     ------
@@ -101,11 +103,11 @@ def probe(address: Address, page: str = ALIVE) -> str:
         said = response.read().decode()
     except (OSError, http.client.HTTPException) as error:
         raise RewakeError(
-            f"expected a worker at {address} (REWAKE_METRICS), got {error!r}; is it running?"
+            f"expected a {who} at {address} ({setting}), got {error!r}; is it running?"
         ) from error
     finally:
         connection.close()
     if response.status != 200:
         what = "well" if page == ALIVE else "ready"
-        raise RewakeError(f"expected a worker that is {what} at {address}, it says: {said}")
+        raise RewakeError(f"expected a {who} that is {what} at {address}, it says: {said}")
     return said

@@ -12,6 +12,8 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 import typer.main
@@ -32,7 +34,10 @@ TEXT: Final = COMPOSE.read_text(encoding="utf-8")
 SERVICES: Final = yaml.safe_load(
     re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or "''", TEXT)
 )["services"]
-OURS: Final = ("topics", "worker")
+OURS: Final = ("topics", "worker", "serve", "audit")
+PROFILES: Final = {"serve": "ui", "audit": "observability", "prometheus": "observability",
+                   "grafana": "observability"}  # fmt: skip
+"""Services that run on demand, and by what name they are asked for."""
 LISTENING: Final = {
     "listeners",
     "advertised.listeners",
@@ -90,11 +95,10 @@ def test_compose_reads_the_file_as_these_tests_do(request: pytest.FixtureRequest
         said = "\nno docker-compose here: docker-compose.yml was read by a YAML parser alone\n"
         with capture.global_and_fixture_disabled():
             sys.stderr.write(said)
-        assert set(SERVICES) == {"kafka", "valkey", "topics", "worker"}
         return
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [*command, "-f", str(COMPOSE), "config"],
+        [*command, "-f", str(COMPOSE), "--profile", "ui", "--profile", "observability", "config"],
         capture_output=True, text=True, timeout=60, check=False, env=bare, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -141,10 +145,10 @@ def test_every_command_exists(service: str) -> None:
         commands.append(probe["test"][2:])
     for words in commands:
         here: Any = typer.main.get_command(app)
-        for word in words:
+        for before, word in zip(["", *words], words, strict=False):
             if word.startswith("--"):
                 assert word in {option for each in here.params for option in each.opts}
-            else:
+            elif not before.startswith("--"):  # else it is the option's value
                 assert word in here.commands
                 here = here.commands[word]
 
@@ -164,7 +168,9 @@ def test_services_find_each_other_by_name_and_the_host_finds_them_where_rewake_l
     assert fields["redis"].default == "redis://{}:{}/0".format(*published("valkey")[6379])
     port = int(worker["REWAKE_METRICS"].rpartition(":")[2])
     assert published("worker") == {port: (fields["metrics"].default.host, port)}
-    assert f"EXPOSE {port}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    web = int(environment("serve")["REWAKE_WEB"].rpartition(":")[2])
+    assert published("serve") == {web: (fields["web"].default.host, web)}
+    assert f"EXPOSE {port} {web}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_controller_listens_where_it_is_looked_for() -> None:
@@ -267,8 +273,8 @@ def test_with_these_variables_and_commands_a_worker_becomes_healthy_and_stops_in
 
 
 def test_images_are_pinned_and_the_broker_is_the_embedded_one() -> None:
-    for name in ("kafka", "valkey"):
-        assert re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+", SERVICES[name]["image"])
+    for name in set(SERVICES).difference(OURS):
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
     embedded = re.search(r"kafka_[\d.]+:([\d.]+)", jars.COORDINATES)
     assert embedded is not None
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{embedded[1]}"
@@ -287,16 +293,16 @@ def test_a_worker_is_given_longer_to_stop_than_it_takes_and_asked_no_sooner_than
     worker = SERVICES["worker"]
     assert seconds(worker["stop_grace_period"]) * 1_000 > most == 30_000
     assert seconds(worker["healthcheck"]["timeout"]) > 5
-    assert {name: service["restart"] for name, service in SERVICES.items()} == {
-        "kafka": "unless-stopped", "valkey": "unless-stopped", "topics": "no",
-        "worker": "unless-stopped",
-    }  # fmt: skip
+    assert {name for name, service in SERVICES.items() if service["restart"] == "no"} == {"topics"}
+    assert {service["restart"] for service in SERVICES.values()} == {"no", "unless-stopped"}
 
 
 def test_whoever_is_waited_for_can_say_that_it_is_ready() -> None:
     for service in SERVICES.values():
         for other, wanted in service.get("depends_on", {}).items():
-            if wanted["condition"] == "service_healthy":
+            if wanted["condition"] == "service_started":
+                assert SERVICES[other]["restart"] == "unless-stopped"
+            elif wanted["condition"] == "service_healthy":
                 assert "healthcheck" in SERVICES[other]
             else:
                 assert wanted["condition"] == "service_completed_successfully"
@@ -318,9 +324,86 @@ def test_what_is_mounted_exists_and_lies_where_it_is_looked_for() -> None:
                 used.add(source)
     assert used == declared
     assert properties()["log.dirs"] in mounts("kafka")
+    for ours in ("prometheus.yml", "alerts.yml"):  # where the image looks, and beside it
+        assert mounts("prometheus")[f"/etc/prometheus/{ours}"] == f"./streams/ops/{ours}"
+    shown = mounts("grafana")
+    assert shown["/etc/grafana/provisioning"] == "./streams/ops/grafana/provisioning"
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert shown[home] == "./streams/ops/grafana/rewake.json"
     for service in OURS:
         assert environment(service)["REWAKE_RULES"] in mounts(service)
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     cache = re.search(r"XDG_CACHE_HOME=(\S+)", image)
     assert cache is not None
     assert cache[1] in mounts("worker")
+
+
+def test_what_runs_on_demand_has_a_profile_and_nobody_else_waits_for_it() -> None:
+    asked_for = {name: service["profiles"] for name, service in SERVICES.items()
+                 if "profiles" in service}  # fmt: skip
+    assert asked_for == {name: [profile] for name, profile in PROFILES.items()}
+    for name, service in SERVICES.items():
+        waited_for = set(service.get("depends_on", {})).intersection(PROFILES)
+        assert all(PROFILES[each] == PROFILES.get(name) for each in waited_for)
+
+
+def test_prometheus_scrapes_the_services_at_the_ports_they_listen_on() -> None:
+    scraped = yaml.safe_load((ROOT / "streams" / "ops" / "prometheus.yml").read_text("utf-8"))
+    where = {"worker": "REWAKE_METRICS", "audit": "REWAKE_METRICS", "serve": "REWAKE_WEB"}
+    found = {}
+    for job in scraped["scrape_configs"]:
+        (discovery,) = job["dns_sd_configs"]
+        (service,) = discovery["names"]
+        assert job["job_name"] == f"rewake-{service}"
+        found[service] = discovery["port"]
+    listening = {
+        service: int(environment(service)[variable].rpartition(":")[2])
+        for service, variable in where.items()
+    }
+    assert found == listening
+    source = ROOT / "streams" / "ops" / "grafana" / "provisioning" / "datasources" / "rewake.yml"
+    (prometheus,) = yaml.safe_load(source.read_text("utf-8"))["datasources"]
+    assert prometheus["url"] == f"http://prometheus:{next(iter(published('prometheus')))}"
+
+
+@pytest.mark.timeout(300)
+def test_with_these_variables_the_service_answers_who_has_a_token_and_starts_for_nobody_else(
+    redis_url: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    elsewhere = {
+        "REWAKE_KAFKA": f"{HOST}:1", "REWAKE_REDIS": redis_url.replace("/0", "/3"),
+        "REWAKE_RULES": str(ROOT / "rules" / "default.toml"), "REWAKE_WEB": f"0.0.0.0:{port}",
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+        "PATH": os.environ["PATH"],
+    }  # fmt: skip
+    rewake = Path(sys.executable).with_name("rewake")
+    service = SERVICES["serve"]
+    open_to_all = subprocess.run(
+        [rewake, *service["command"]], env=environment("serve") | elsewhere, cwd=tmp_path,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert open_to_all.returncode == 2
+    assert "REWAKE_WEB_TOKENS" in open_to_all.stderr
+
+    variables = environment("serve") | elsewhere | {"REWAKE_WEB_TOKENS": "open-sesame-open:read"}
+    with (tmp_path / "serve.log").open("w+") as log:
+        serve = subprocess.Popen(
+            [rewake, *service["command"]], cwd=tmp_path, env=variables, stdout=log, stderr=log
+        )
+    try:
+        probe = [rewake, *service["healthcheck"]["test"][2:]]
+        patience = time.monotonic() + 120
+        run = partial(subprocess.run, env=variables, capture_output=True, text=True, timeout=60)
+        while run(probe).returncode != 0:
+            assert serve.poll() is None, (tmp_path / "serve.log").read_text()
+            assert time.monotonic() < patience
+            time.sleep(0.5)
+        with pytest.raises(HTTPError, match="401") as refused:
+            urlopen(f"http://{HOST}:{port}/v1/systems", timeout=10)
+        refused.value.close()
+        serve.terminate()
+        assert serve.wait(seconds(service["stop_grace_period"])) == 0
+    finally:
+        serve.kill()
+        serve.wait()

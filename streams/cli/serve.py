@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    import typer
+import typer
 
 
 def register(app: typer.Typer) -> None:
@@ -13,13 +12,29 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(_serve)
 
 
-def _serve() -> None:
+def _serve(
+    *,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Ask a running service whether it is alive, and exit: 1 means restart it.",
+        ),
+    ] = False,
+) -> None:
     """Answer lookups over HTTP and show the live page, at REWAKE_WEB.
 
     Reads Redis, follows the changes topic, asks the owning worker for explanations. Runs until
     it is told to stop (SIGTERM, Ctrl-C). Listening beyond this machine needs REWAKE_WEB_TOKENS.
     """
-    from streams.serving.service import run
     from streams.settings import load_settings
 
-    run(load_settings())
+    settings = load_settings()
+    if check:
+        from streams.health import ALIVE, probe
+
+        typer.echo(probe(settings.web, ALIVE, "service", "REWAKE_WEB"))
+        return
+    from streams.serving.service import run
+
+    run(settings)
