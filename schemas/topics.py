@@ -69,6 +69,7 @@ CHANGES: Final = "segmentation.changes.v1"
 CUTS: Final = "segmentation.cuts.v1"
 RULES: Final = "segmentation.rules.v1"
 DEAD_LETTERS: Final = "segmentation.dead-letters.v1"
+WEBHOOK_DEAD_LETTERS: Final = "outreach.webhook-dead-letters.v1"
 
 INPUTS: Final = (PURCHASES, ENGAGEMENTS)
 """The inputs that a worker reads, in rank order."""
@@ -108,6 +109,15 @@ TOPICS: Final[tuple[Topic, ...]] = (
         DEAD_LETTERS,
         "original key",
         "rejected events with reason and origin",
+        Cleanup.DELETE,
+        Direction.OUTPUT,
+        2048 * _KIB,
+        _MONTH,
+    ),
+    Topic(
+        WEBHOOK_DEAD_LETTERS,
+        _CUSTOMER,
+        "changes a webhook could not deliver, with reason and origin",
         Cleanup.DELETE,
         Direction.OUTPUT,
         2048 * _KIB,

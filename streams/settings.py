@@ -111,6 +111,8 @@ class Settings(BaseSettings):
         separated by commas; scopes are read, explain, erase. Empty: anybody on this machine.
     web_rate
         Requests a second that `rewake serve` answers each token, or each address; 0: any number.
+    webhook_url, webhook_secret
+        Where `rewake webhook` posts changes, and what it signs them with.
     log_level
         How much is logged.
     log_format
@@ -152,6 +154,8 @@ class Settings(BaseSettings):
     metrics: HostPort = Address("127.0.0.1", 9100)
     web_tokens: TokenList = SecretStr("")
     web_rate: int = Field(5_000, ge=0)
+    webhook_url: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

@@ -90,7 +90,7 @@ def plan(settings: Settings) -> list[TopicPlan]:
     --------
     >>> from streams.settings import load_settings
     >>> [(p.topic.name, p.partitions) for p in plan(load_settings(None, partitions=3))][-2:]
-    [('segmentation.dead-letters.v1', 3), ('rewake-ledger-changelog', 3)]
+    [('outreach.webhook-dead-letters.v1', 3), ('rewake-ledger-changelog', 3)]
     """
     single = {settings.topic(name) for name in _SINGLE}
     named = [replace(topic, name=settings.topic(topic.name)) for topic in TOPICS]

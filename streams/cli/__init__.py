@@ -18,6 +18,7 @@ import typer
 
 from schemas.errors import DeliveryError, RewakeError
 from streams.cli import (
+    audience,
     audit,
     check_system,
     demo,
@@ -32,6 +33,7 @@ from streams.cli import (
     simulate,
     topics,
     validate,
+    webhook,
     worker,
 )
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS: Final = (
+    audience,
     audit,
     check_system,
     demo,
@@ -53,6 +56,7 @@ _COMMANDS: Final = (
     simulate,
     topics,
     validate,
+    webhook,
     worker,
 )
 

@@ -29,6 +29,7 @@ def test_the_names_are_the_public_ones() -> None:
         "segmentation.cuts.v1",
         "segmentation.rules.v1",
         "segmentation.dead-letters.v1",
+        "outreach.webhook-dead-letters.v1",
     ]
 
 
