@@ -8,6 +8,7 @@ from reference.pages import marked, table
 from streams.audit.watch import AuditMetrics
 from streams.metrics import Metrics
 from streams.serving.metrics import ServeMetrics
+from streams.webhook.metrics import Metrics as WebhookMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ WHERE: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "`rewake worker`": ("REWAKE_METRICS", Metrics),
     "`rewake serve`": ("REWAKE_WEB", ServeMetrics),
     "`rewake audit --watch`": ("REWAKE_METRICS", AuditMetrics),
+    "`rewake webhook`": ("REWAKE_METRICS", WebhookMetrics),
 }
 _UNITS: Final = {"seconds": "seconds", "bytes": "bytes", "events": "events", "ratio": "share"}
 

@@ -111,8 +111,10 @@ class Settings(BaseSettings):
         separated by commas; scopes are read, explain, erase. Empty: anybody on this machine.
     web_rate
         Requests a second that `rewake serve` answers each token, or each address; 0: any number.
-    webhook_url, webhook_secret
-        Where `rewake webhook` posts changes, and what it signs them with.
+    webhook_url
+        Where `rewake webhook` posts changes, https or http; shown nowhere, for it may hold a token.
+    webhook_secret
+        What `rewake webhook` signs with: 24 bytes or more; while it is exchanged two, with a space.
     log_level
         How much is logged.
     log_format

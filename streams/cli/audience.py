@@ -35,7 +35,7 @@ class Languages(StrEnum):
 _Conditions = Annotated[
     list[str],
     typer.Argument(
-        metavar="SYSTEM=SEGMENT…",
+        metavar="SYSTEM=SEGMENT",
         help="All have to hold; several segments of one system: lifecycle=silent,churned.",
     ),
 ]
