@@ -89,7 +89,7 @@ function following({ valid_until: until, next }) {
   const pairs = Object.keys(next ?? {});
   if (!until || pairs.length === 0) return null;
   const segment = pairs.map((system) => `${systemName(system)} → ${segmentName(system, next[system].segment)}`).join(", ");
-  return h("p", { class: "note calm" }, t("customer.follows", { segment, at: instant(until, true) }));
+  return h("p", { class: "note calm" }, t("customer.follows", { segment, at: instant(until) }));
 }
 
 function unexplained() {
