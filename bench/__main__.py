@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import latency, lookup, soak, steps, worker
+from bench import headcount, latency, lookup, soak, steps, worker
 from bench.stream import generate, simulate
 from segmenters.rules import defaults
 from streams.simulated.plan import Plan
@@ -21,6 +21,7 @@ JOBS = {
     "worker": "the whole worker on real Kafka: CPU and events/s, then restore",
     "latency": "live: events to readable changes, deadlines to readable changes (about 4 minutes)",
     "lookup": "lookups among a million customers, straight from Redis and over HTTP",
+    "headcount": "a pass that counts customers and revenue by segment, without Kafka",
     "soak": "live for long: growth of memory, files, tasks and threads; exits 1 beyond a bound",
 }
 
@@ -37,6 +38,8 @@ def main() -> None:
         _print_latency(options)
     elif options.job == "lookup":
         _print_lookup(options)
+    elif options.job == "headcount":
+        _print_headcount(options)
     elif options.job == "soak":
         _print_soak(options)
     else:
@@ -71,6 +74,8 @@ def _arguments() -> argparse.Namespace:
     add("--due", type=int, default=wanted.due, help="deadlines a second; 0: leave silence out")
     add("--mass", type=int, default=wanted.mass, help="deadlines at once; 0: leave mass out")
     add("--lead", type=int, default=0, help="seconds to get ready in; 0: by the customers")
+    many = "customers held by one worker"
+    parsers["headcount"].add_argument("--customers", type=int, default=1_000_000, help=many)
     long = soak.Plan()
     add = parsers["soak"].add_argument
     add("--minutes", type=float, default=long.minutes, help="how long; 20 for a release")
@@ -164,6 +169,12 @@ def _print_lookup(options: argparse.Namespace) -> None:
     plan = lookup.Plan(**{name: getattr(options, name) for name in lookup.Plan._fields})
     got = lookup.run(plan)
     print(lookup.as_json(plan, got) if options.json else "\n".join(lookup.lines(got)))
+
+
+def _print_headcount(options: argparse.Namespace) -> None:
+    got = headcount.measure(options.customers)
+    print(f"{got.customers:,} customers: {got.whole:.0f} ms of the processor a pass, "
+          f"{got.slice_median:.2f} ms a slice")  # fmt: skip
 
 
 def _print_soak(options: argparse.Namespace) -> None:

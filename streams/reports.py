@@ -104,6 +104,8 @@ class Reports:
             self._unfinished.discard(partition)
         self._metrics.customers.set(sum(self._customers.values()))
         self._metrics.overdue.set(len(self._unfinished))
+        if not self._clocks:
+            self._metrics.event_lag.set(0)
 
     def broken(self, partition: int, topic: str, verdict: Verdict) -> None:
         """Tell that a range did not chain; it is read again."""

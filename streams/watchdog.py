@@ -161,6 +161,8 @@ class Watchdog:
             self._metrics.lag.remove(self._app.conf.id, tp.topic, tp.partition)
             self._metrics.lag_seconds.remove(self._app.conf.id, tp.topic, tp.partition)
             self._metrics.latest.remove(tp.topic, tp.partition)
+        if not kept:
+            self._publish({})
 
     def _reached(self, tp: TP, partition: OwnedPartition) -> int:
         """Return how far a topic has come: what is applied counts when it is committed."""

@@ -221,3 +221,5 @@ async def test_lag_of_a_partition_that_went_to_another_worker_is_shown_no_more(b
         for family in metric.collect()
         for sample in family.samples
     ] == []
+    value = bench.metrics.registry.get_sample_value
+    assert value("kafka_consumergroup_group_sum_lag", {"group": "group"}) == 0
