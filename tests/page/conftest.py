@@ -250,7 +250,19 @@ def visiting(shop: Shop, browser: Browser) -> Iterator[Callable[..., Visit]]:
     assert [wrong for visit in visits for wrong in visit.wrong] == []
 
 
+@pytest.fixture(scope="session")
+def _visitor(shop: Shop, browser: Browser) -> Iterator[Visit]:
+    """Hold one window for most tests: its browser need not compile the charts anew each time."""
+    visit = Visit(browser, shop.address)
+    visit.page.goto(f"{shop.address}healthz")
+    yield visit
+    visit.close()
+
+
 @pytest.fixture
-def page(visiting: Callable[..., Visit]) -> Page:
-    """Give the page, open."""
-    return visiting().open()
+def page(_visitor: Visit) -> Iterator[Page]:
+    """Give the page, open, to somebody who remembers nothing; it may not have gone wrong."""
+    _visitor.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    _visitor.wrong.clear()
+    yield _visitor.open()
+    assert _visitor.wrong == []

@@ -38,6 +38,8 @@ function plotly() {
   return fetched;
 }
 
+/** What each chart shows: drawn again without need, it would lose what the pointer points at. */
+const drawn = new WeakMap();
 const OPTIONS = { displayModeBar: false, responsive: true, showTips: false };
 
 function layout(more = {}) {
@@ -56,9 +58,12 @@ function layout(more = {}) {
 
 async function draw(element, traces, described, more = { height: element.clientHeight }) {
   element.setAttribute("aria-label", described);
+  const arranged = layout(more);
+  const picture = JSON.stringify([traces, arranged]);
+  if (drawn.get(element) === picture) return;
+  drawn.set(element, picture);
   const Plotly = await plotly();
-  await Plotly.react(element, traces, layout(more), OPTIONS);
-  return element;
+  await Plotly.react(element, traces, arranged, OPTIONS);
 }
 
 /**

@@ -4,9 +4,9 @@
  * Responsible for the lookup and the card. Must not find reasons of its own: a worker explains.
  */
 import { customerPath, get } from "./api.js";
-import { $, fill, h } from "./dom.js";
+import { $, fill, h, say } from "./dom.js";
 import { all, segmentMark, segmentName, systemName } from "./systems.js";
-import { asOf, instant, label, number, t } from "./text.js";
+import { asOf, instant, label, number, t, word } from "./text.js";
 
 let looked = null;
 
@@ -62,12 +62,14 @@ export function show() {
       ? t("customer.unknown", { id, asof: asOf(wrong.body.as_of) })
       : (wrong.message || t("error.network"));
     fill(card, h("p", { class: wrong.status === 404 ? "empty" : "wrong" }, words));
+    say($("card-said"), words);
     return;
   }
   if (!profile) {
     fill(card, h("p", { class: "empty" }, t("loading")));
     return;
   }
+  say($("card-said"), `${t("customer.heading", { id })}, ${asOf(profile.as_of)}`);
   const open = new Set([...card.querySelectorAll("details[open]")].map((each) => each.dataset.system));
   const systems = all().map(({ system }) => system).filter((system) => profile.segments[system]);
   fill(
@@ -114,7 +116,7 @@ function placement(system, profile, open) {
   // Asked a moment apart, the two may differ: the reason is that of the segment it was given for.
   const fits = why?.segment === held.segment;
   const since = fits
-    ? t("customer.since", { at: instant(held.since), by: t(`by.${why.by}`) })
+    ? t("customer.since", { at: instant(held.since), by: word("by", why.by) })
     : t("customer.since.plain", { at: instant(held.since) });
   return h(
     "li",

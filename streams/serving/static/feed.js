@@ -8,7 +8,7 @@
 import { follow } from "./api.js";
 import { $, choices, h, say } from "./dom.js";
 import { all, current, segmentMark, segmentName, systemName } from "./systems.js";
-import { instant, label, number, t } from "./text.js";
+import { instant, label, number, t, word } from "./text.js";
 
 const KEPT = 60;
 const BACKLOG = 30;
@@ -68,7 +68,7 @@ export const count = () => heard;
 /** Show the section's words in the reader's language. */
 export function translate() {
   choices($("feed-system"), [["", t("changes.all")], ...all().map(({ system }) => [system, systemName(system)])], chosenSystem);
-  choices($("feed-cause"), [["", t("changes.any")], ...CAUSES.map((each) => [each, t(`cause.${each}`)])], cause);
+  choices($("feed-cause"), [["", t("changes.any")], ...CAUSES.map((each) => [each, word("cause", each)])], cause);
   say($("pause"), t(paused ? "changes.resume" : "changes.pause"));
   $("pause").setAttribute("aria-pressed", String(paused));
   $("feed").replaceChildren(...shown.map(item));
@@ -174,7 +174,7 @@ function item(change) {
         },
         customer,
       ),
-      ` · ${chosenSystem ? "" : `${systemName(system)} · `}${t(`cause.${change.cause}`)} · ${instant(change.at)}`,
+      ` · ${chosenSystem ? "" : `${systemName(system)} · `}${word("cause", change.cause)} · ${instant(change.at)}`,
     ),
     play && h("p", { class: "play" }, label(play)),
   );

@@ -3,7 +3,7 @@
  */
 import { get } from "./api.js";
 import { $, fill, h, say, table } from "./dom.js";
-import { instant, number, span, t } from "./text.js";
+import { instant, number, span, t, word } from "./text.js";
 
 let answer = null;
 let wrong = null;
@@ -56,7 +56,7 @@ export function show() {
         known(each.seconds, (seconds) => span(seconds * 1_000)),
         known(each.rate, (rate) => number(rate, 1)),
         known(clocks[each.partition], (clock) => instant(clock, true)),
-        h("span", { class: `badge ${each.status}` }, t(`status.${each.status}`)),
+        h("span", { class: `badge ${each.status}` }, word("status", each.status)),
       ]),
       [1, 2, 3, 4],
     ),

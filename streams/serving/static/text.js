@@ -45,6 +45,9 @@ export function t(key, fillings = {}) {
   return words.replace(/\{(\w+)\}/g, (_, name) => fillings[name]);
 }
 
+/** The word for what the service calls `value`; that itself where a later service says more. */
+export const word = (kind, value) => (`${kind}.${value}` in WORDS[language] ? t(`${kind}.${value}`) : value);
+
 /** One of two-language labels `{zh, en}`. */
 export const label = (labels, otherwise = "") => labels?.[language] ?? otherwise;
 
