@@ -112,8 +112,10 @@ def set_up(level: str, form: str, secrets: Collection[str] = ()) -> None:
     root.setLevel(threshold)
     for name, floor in _QUIET.items():
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else floor)
-    # At any level: a compiler that tells each of its steps makes a first start take minutes.
+    # At any level: a compiler that tells each of its steps makes a first start take minutes, and
+    # among the bytes on the wire are those of logins.
     logging.getLogger("numba").setLevel(logging.WARNING)
+    logging.getLogger("kafka.protocol.parser").setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -21,6 +21,7 @@ from msgspec import Struct
 from schemas.errors import RewakeError
 from schemas.topics import CHANGES, WEBHOOK_DEAD_LETTERS
 from streams import health, logs
+from streams.masking import secrets_in
 from streams.webhook.breaker import Breaker
 from streams.webhook.delivering import Delivering, Patience
 from streams.webhook.endpoint import Endpoint, check_url
@@ -93,7 +94,7 @@ def run(settings: Settings, options: Options) -> None:
     url = settings.webhook_url.get_secret_value()
     host = check_url(url)
     keys = keys_of(settings.webhook_secret.get_secret_value())
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, secrets_in(settings))
     # Both would write addresses, which may hold secrets, once per request.
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)

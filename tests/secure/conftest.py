@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REWAKE = Path(sys.executable).with_name("rewake")
+USERS = ("worker", "reader", "serve")
+"""Of Redis."""
 WITHIN_S = 150.0
 """Bound for a command that is refused: generous, it measures the machine as well."""
 
@@ -56,18 +58,24 @@ def secure_redis(
     """Give a Redis behind TLS, whose users may do what docs/security.md says, and no more."""
     server = SecureRedis(tmp_path_factory.mktemp("secure-redis"), authority, redis_url)
     try:
-        for user in ("worker", "reader"):
+        for user in USERS:
             server.add_user(user, redis_rules(user))
         yield server
     finally:
-        server.remove_users("worker", "reader")
+        server.remove_users(*USERS)
         server.close()
 
 
 def environment(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """Return the variables of a process: these settings and no others."""
-    cache = str(cache_folder().parent)
-    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "REWAKE_CACHE_DIR": cache, **variables}
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "REWAKE_CACHE_DIR": str(cache_folder().parent),
+        # One system: its kernel compiles in a part of the time.
+        "REWAKE_RULES": str(Path(__file__).with_name("rules.toml")),
+        **variables,
+    }
 
 
 @pytest.fixture

@@ -281,7 +281,10 @@ class TlsFront:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(*self._behind)
         ways = [self._pour(reader, inner_writer), self._pour(inner_reader, writer)]
-        await asyncio.gather(*ways, return_exceptions=True)
+        try:
+            await asyncio.gather(*ways, return_exceptions=True)
+        except asyncio.CancelledError:
+            return  # closed: asyncio would call it a failure of the connection
 
     @staticmethod
     async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

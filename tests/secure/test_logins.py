@@ -6,13 +6,16 @@ import asyncio
 import json
 import subprocess
 import time
+import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas import topics
+from streams.local.endpoints import HOST, free_port
 from streams.partitioner import partitions_of
 from streams.settings import load_settings
 from tests.secure.conftest import REWAKE, environment
@@ -72,13 +75,47 @@ async def told(variables: dict[str, str], customer: str) -> dict[str, object]:
 @contextmanager
 def worker(folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker, at the level at which most is logged, and stop it."""
-    settings = {"REWAKE_METRICS": "127.0.0.1:0", "REWAKE_LOG_LEVEL": "debug", **variables}
+    port = free_port()
+    settings = {"REWAKE_METRICS": f"{HOST}:{port}", "REWAKE_LOG_LEVEL": "debug", **variables}
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [REWAKE, "worker"], env=environment(folder, settings), stdout=log, stderr=log
         )
     try:
         yield process
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=30) as answer:
+            assert PASSWORD not in answer.read().decode()
+        assert PASSWORD not in " ".join(psutil.Process(process.pid).cmdline())
+    finally:
+        process.terminate()
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+@contextmanager
+def serve(folder: Path, variables: dict[str, str]) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """Run the service, give a function that asks it, and stop it."""
+    port = free_port()
+    settings = {"REWAKE_WEB": f"{HOST}:{port}", "REWAKE_LOG_LEVEL": "debug", **variables}
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [REWAKE, "serve"], env=environment(folder, settings), stdout=log, stderr=log
+        )
+
+    def ask(path: str) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=30) as answer:
+                    return json.loads(answer.read())
+            except OSError:  # not yet there, or not yet ready
+                time.sleep(0.3)
+        raise AssertionError(f"no answer to {path}: {(folder / 'serve.log').read_text()}")
+
+    try:
+        yield ask
     finally:
         process.terminate()
         try:
@@ -128,6 +165,17 @@ async def test_the_whole_path_works_with_passwords_tls_and_the_least_rights(
         assert audited.returncode == 0, audited.stdout + audited.stderr
         report = json.loads(audited.stdout)
         assert (report["equal"], report["cache"]["problem"]) == (1, "")
+        assert run(reading, "lag", "--json").returncode == 0
+        named = run(reading, "audience", f"lifecycle={change['to']}", "--json")
+        assert named.returncode == 0, named.stderr
+        serving = shop.login("serve", REWAKE_REDIS=secure_redis.url("serve"))
+        with serve(tmp_path, serving) as ask:
+            assert ask("/v1/customers/c-scram")["segments"]["lifecycle"]["segment"] == change["to"]
+            assert ask("/v1/segments")["systems"]["lifecycle"]
+            members = ask(f"/v1/segments/lifecycle/{change['to']}/customers")["customers"]
+            assert [each["customer_id"] for each in members] == ["c-scram"]
+            assert ask("/v1/lag")["partitions"]
+        assert PASSWORD not in (tmp_path / "serve.log").read_text()
     log = (tmp_path / "worker.log").read_text()
     assert "partition taken" in log
     assert PASSWORD not in log

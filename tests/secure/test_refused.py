@@ -75,6 +75,7 @@ def test_a_worker_that_lacks_a_right_stops_and_names_it(
         secure_kafka.add_users(user)
         secure_kafka.allow(user, *(grant for grant in mine if grant is not lacking))
         more = {"REWAKE_REDIS": "", "REWAKE_METRICS": "127.0.0.1:0"}
+        more |= {"REWAKE_LOG_LEVEL": "debug"}  # a crash that is told at length
         return said(run(secure_kafka.login(user, **more), "worker"))
 
     with ThreadPoolExecutor(4) as pool:
