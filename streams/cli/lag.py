@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,8 @@ import typer
 from streams.cli.output import AsJson, print_drawn, print_json, right, say, table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import RenderableType
 
     from streams.lag import Lag, LagWatch
@@ -66,20 +70,28 @@ def _lag(*, watch: _Watch = False, every: _Every = "2s", as_json: AsJson = False
 
 
 def _follow(looks: LagWatch, lag: Lag, pause: float, *, as_json: bool) -> None:
-    """Show one look after the other, in place of the one before; with JSON a line each."""
-    import orjson
-
-    if as_json:
+    """Show one look after the other, until somebody stops it."""
+    with _screen(as_json=as_json) as show:
         while True:
-            typer.echo(orjson.dumps(as_object(lag)).decode())
+            show(lag)
             time.sleep(pause)
             lag = looks.look()
-    from rich.live import Live
 
-    with Live(draw(lag), auto_refresh=False) as live:
-        while True:
-            time.sleep(pause)
-            live.update(draw(looks.look()), refresh=True)
+
+@contextmanager
+def _screen(*, as_json: bool) -> Iterator[Callable[[Lag], None]]:
+    """Give what shows a look: in place of the one before on a terminal, else below it."""
+    if as_json:
+        import orjson
+
+        yield lambda lag: typer.echo(orjson.dumps(as_object(lag)).decode())
+    elif sys.stdout.isatty():
+        from rich.live import Live
+
+        with Live(auto_refresh=False) as live:
+            yield lambda lag: live.update(draw(lag), refresh=True)
+    else:
+        yield lambda lag: print_drawn(draw(lag))
 
 
 def _seconds(span: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,17 +66,24 @@ def test_without_events_all_is_fine_and_with_events_that_nobody_reads_it_is_not(
 def test_watching_says_a_line_for_each_look_until_it_is_stopped(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
-    watching = subprocess.Popen(
-        [REWAKE, "lag", "--watch", "--json", "--every", "100ms"],
+    # What runs in the background of a shell has inherited that it ignores Ctrl-C.
+    command = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from streams.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", command, "lag", "--watch", "--json", "--every", "100ms"],
         env=variables | {"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert watching.stdout is not None
-    looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
-    watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=60)
-    assert watching.returncode == 0, said
-    assert "stopped" in said
+    ) as watching:  # fmt: skip
+        try:
+            assert watching.stdout is not None
+            looks = [json.loads(watching.stdout.readline()) for _ in range(3)]
+            watching.send_signal(signal.SIGINT)
+            _, said = watching.communicate(timeout=100)
+        finally:
+            watching.kill()
+    assert (watching.returncode, said) == (0, "stopped\n")
     assert looks[0]["rate"] is None
     assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]
 
