@@ -114,7 +114,10 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
             replies = pipeline.execute()
     except RedisError as error:
         raise RewakeError(unanswered(settings, error)) from error
-    return understand(settings, [customer_id], replies, now)[0]
+    [answer] = understand(settings, [customer_id], replies, now)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def ask(pipeline: Pipeline | AsyncPipeline, customer_ids: Sequence[str]) -> None:
@@ -130,22 +133,47 @@ def ask(pipeline: Pipeline | AsyncPipeline, customer_ids: Sequence[str]) -> None
 
 def understand(
     settings: Settings, customer_ids: Sequence[str], replies: Sequence[Any], now: Instant
-) -> list[Answer]:
+) -> list[Answer | Exception]:
     """Read what Redis has answered to `ask`, in the order asked.
+
+    Returns
+    -------
+    list of Answer or Exception
+        What is known of each customer, or why that cannot be read.
 
     Raises
     ------
     CacheHeld
         When another app fills the cache.
+    RedisError
+        When Redis does not answer for the cache as a whole.
     RewakeError
         When the cache holds something else.
     """
     written, clocks, *found = replies
+    for each in (written, clocks):
+        if isinstance(each, Exception):
+            raise each
     epoch = epoch_of(settings, written)
-    return [
-        judge(customer_id, fields, clocks, epoch, now, settings.until)
-        for customer_id, fields in zip(customer_ids, found, strict=True)
-    ]
+    partitions = _partitions(customer_ids, epoch)
+    answers: list[Answer | Exception] = []
+    for customer_id, partition, fields in zip(customer_ids, partitions, found, strict=True):
+        if isinstance(fields, Exception):
+            answers.append(fields)
+            continue
+        try:
+            answers.append(
+                _judge(customer_id, partition, fields, clocks, epoch, now, settings.until)
+            )
+        except RewakeError as error:
+            answers.append(error)
+    return answers
+
+
+def _partitions(customer_ids: Sequence[str], epoch: Epoch | None) -> list[int]:
+    keys = [each.encode() for each in customer_ids]
+    count = 1 if epoch is None else epoch.filler.partitions
+    return list(map(int, partitions_of(keys, count)))
 
 
 def epoch_of(settings: Settings, written: str | None) -> Epoch | None:
@@ -207,9 +235,21 @@ def judge(
     >>> late.stale, late.overdue
     (True, {'lifecycle': 'silent'})
     """
+    [partition] = _partitions([customer_id], epoch)
+    return _judge(customer_id, partition, fields, clocks, epoch, now, until)
+
+
+def _judge(
+    customer_id: str,
+    partition: int,
+    fields: Mapping[str, str],
+    clocks: Mapping[str, str],
+    epoch: Epoch | None,
+    now: Instant,
+    until: Instant | None,
+) -> Answer:
     if epoch is None:
         return Answer(customer_id, None, None, None, stale=True, overdue={}, until=until)
-    partition = int(partitions_of([customer_id.encode()], epoch.filler.partitions)[0])
     written = clocks.get(str(partition))
     clock = None if written is None else int(written)
     # What an earlier filling left: as this one has a clock, it knows no such customer.

@@ -326,7 +326,8 @@ def build(parts: Parts) -> Litestar:
         exception_handlers={
             Refusal: problems.answer_refusal,
             HTTPException: problems.answer_http,
-            UnicodeDecodeError: problems.answer_bytes,
+            UnicodeDecodeError: problems.answer_body,
+            RecursionError: problems.answer_body,
             Exception: problems.answer_failure,
         },
         logging_config=None,

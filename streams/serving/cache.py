@@ -19,6 +19,7 @@ from schemas.errors import RewakeError
 from schemas.profiles import CLOCK_KEY, EPOCH_KEY, STALE_AFTER_MS, SUMS_KEY, members_key, read_sums
 from streams.reader import ask, epoch_of, unanswered, understand
 from streams.serving.problems import away
+from streams.serving.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +128,7 @@ class Cache:
             retry=Retry(NoBackoff(), 0),
         )
         self._redis: Redis = Redis.from_pool(pool)
+        self._lookups: Together[Answer] = Together(self._look_up)
         self._page = self._redis.register_script(PAGE)
 
     async def close(self) -> None:
@@ -134,16 +136,25 @@ class Cache:
         await self._redis.aclose()
 
     async def look_up(self, customer_ids: Sequence[str]) -> list[Answer]:
-        """Look customers up in one round trip, in the order asked."""
+        """Look customers up, in the order asked; who asks meanwhile shares the round trip.
+
+        Raises
+        ------
+        Refusal
+            When Redis does not answer, or holds something else.
+        """
         with self._asking():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                ask(pipeline, customer_ids)
-                replies = await pipeline.execute()
-            answers = understand(self._settings, customer_ids, replies, wall())
+            answers = await self._lookups.find(customer_ids)
         for answer in answers:
             found, stale = answer.profile is not None, answer.stale
             self._metrics.lookups.labels(_word(found), _word(stale)).inc()
         return answers
+
+    async def _look_up(self, customer_ids: Sequence[str]) -> list[Answer | Exception]:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            ask(pipeline, customer_ids)
+            replies = await pipeline.execute(raise_on_error=False)
+        return understand(self._settings, customer_ids, replies, wall())
 
     async def clocks(self) -> Clocks:
         """Read up to when the partitions are right."""

@@ -99,9 +99,10 @@ def answer_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[byt
     )
 
 
-def answer_bytes(_: Request[Any, Any, Any], __: UnicodeDecodeError) -> Response[bytes]:
-    """Answer to what is no UTF-8."""
-    body = of(400, f"{WORDS[400]}, in UTF-8")
+def answer_body(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer to a body that cannot be read: no UTF-8, or nested without end."""
+    deep = isinstance(error, RecursionError)
+    body = of(400, f"{WORDS[400]}, {'less deeply nested' if deep else 'in UTF-8'}")
     return Response(body, media_type=PROBLEM_JSON, status_code=400)
 
 

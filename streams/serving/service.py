@@ -46,6 +46,8 @@ _log: Final = structlog.get_logger(__name__)
 
 GRACE_S: Final = 10
 """Seconds that requests under way are given to end."""
+KEEP_S: Final = 75
+"""Seconds a connection without requests is kept: longer than what usually stands in front does."""
 BACKLOG: Final = 1_024
 
 
@@ -129,6 +131,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
         proxy_headers=False, server_header=False, backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_S,
     )  # fmt: skip
     server = _Server(config, feed)
     host, port = listener.getsockname()[:2]

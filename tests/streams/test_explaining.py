@@ -18,6 +18,7 @@ from streams.clock import Reading
 from streams.explaining import BEFORE, Explaining
 from streams.metrics import Metrics
 from streams.partitioner import partitions_of
+from streams.serving.tokens import Tokens
 from streams.setting_values import Address
 from tests.oracle_book import DAY_MS, ORDER, Fact
 from tests.properties.feeding import Run
@@ -48,7 +49,7 @@ class Page(NamedTuple):
 class Shop:
     """A worker with one partition of two, as far as it is asked for explanations."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: str = "", *, reached: bool = False) -> None:
         self.run = Run(RULES)
         self.run.apply([Fact(name, THEN, ORDER, 1_000, "o") for name in NAMES])
         partition = SimpleNamespace(
@@ -59,7 +60,9 @@ class Shop:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        answering = Explaining(RULES, 2, lambda: self.owned, self.loop)
+        answering = Explaining(
+            RULES, 2, lambda: self.owned, self.loop, Tokens(tokens), reached=reached
+        )
         self.server = health.serve(
             Address("127.0.0.1", 0), Metrics().registry, lambda: None, {BEFORE: answering}
         )
@@ -76,10 +79,10 @@ class Shop:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
 
-    def ask(self, path: str, method: str = "GET") -> Page:
+    def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> Page:
         """Ask for a path."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=20)
-        connection.request(method, path)
+        connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
         page = Page(response.status, response.headers["Content-Type"], response.read())
         connection.close()
@@ -147,6 +150,37 @@ def test_what_fails_is_told_to_whoever_asked(shop: Shop) -> None:
     shop.partition.engine = other.engine  # its rows are not of the rules in force
     problem = shop.ask("/v1/customers/17850/explanation").problem
     assert (problem["status"], "LayoutChanged" in problem["detail"]) == (500, True)
+
+
+TOKENS = "reader-0123456789:read,explainer-0123456789:read+explain"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "reached", "sent", "status", "word"),
+    [
+        ("", False, None, 200, ""),
+        ("", True, None, 403, "set REWAKE_WEB_TOKENS"),
+        ("", True, "explainer-0123456789", 403, "set REWAKE_WEB_TOKENS"),
+        (TOKENS, False, None, 401, "Authorization: Bearer"),
+        (TOKENS, True, "of-somebody-else", 401, "Authorization: Bearer"),
+        (TOKENS, True, "reader-0123456789", 403, "scope explain"),
+        (TOKENS, True, "explainer-0123456789", 200, ""),
+    ],
+)
+def test_an_explanation_is_for_who_may_have_it(
+    tokens: str, reached: bool, sent: str | None, status: int, word: str
+) -> None:
+    shop = Shop(tokens, reached=reached)
+    try:
+        headers = {} if sent is None else {"Authorization": f"Bearer {sent}"}
+        page = shop.ask("/v1/customers/17850/explanation", headers=headers)
+        assert page.status == status
+        if status != 200:
+            assert word in page.problem["detail"]
+            assert b"17850" not in page.body
+        assert shop.ask("/healthz").status == 200
+    finally:
+        shop.close()
 
 
 def test_what_is_no_such_question_is_refused(shop: Shop) -> None:

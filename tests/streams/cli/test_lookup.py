@@ -154,7 +154,7 @@ def owner(cache: dict[str, str]) -> Iterator[list[str]]:
     asked: list[str] = []
 
     def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        asked.append(environ["PATH_INFO"])
+        asked.append(environ["PATH_INFO"] + environ.get("HTTP_AUTHORIZATION", ""))
         start_response("200 OK", [("Content-Type", "application/json")])
         return [explanations.encode(EXPLAINED)]
 
@@ -183,6 +183,15 @@ def test_the_owner_is_asked_to_explain(
         "  → Reactivated (reactivated): an order",
         "  by no single act: Churned",
     ]
+
+
+def test_the_owner_is_sent_the_first_token_that_may_ask(
+    rewake: Rewake, cache: dict[str, str], owner: list[str]
+) -> None:
+    tokens = "reader-0123456789:read,explainer-0123456789:explain,another-0123456789:explain"
+    done = rewake("lookup", "17850", "--explain", **cache, **REPLAYED, REWAKE_WEB_TOKENS=tokens)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert owner == ["/v1/customers/17850/explanationBearer explainer-0123456789"]
 
 
 def test_an_explanation_speaks_chinese_and_json(
