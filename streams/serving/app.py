@@ -76,7 +76,7 @@ def _parts(request: _Request) -> Parts:
 
 
 def _needs(scope: Scope) -> Any:
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         caller: Any = connection.scope.get(CALLER)
         if caller is None:
             raise Refusal(
