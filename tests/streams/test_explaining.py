@@ -64,7 +64,7 @@ class Shop:
             RULES, 2, lambda: self.owned, self.loop, Tokens(tokens), reached=reached
         )
         self.server = health.serve(
-            Address("127.0.0.1", 0), Metrics().registry, lambda: None, {BEFORE: answering}
+            Address("127.0.0.1", 0), Metrics().registry, lambda: None, beside={BEFORE: answering}
         )
 
     def close(self) -> None:
@@ -175,7 +175,9 @@ def test_an_explanation_is_for_who_may_have_it(
         headers = {} if sent is None else {"Authorization": f"Bearer {sent}"}
         page = shop.ask("/v1/customers/17850/explanation", headers=headers)
         assert page.status == status
-        if status != 200:
+        if status == 200:
+            assert explanations.decode(page.body).customer_id == "17850"
+        else:
             assert word in page.problem["detail"]
             assert b"17850" not in page.body
         assert shop.ask("/healthz").status == 200

@@ -91,7 +91,7 @@ def test_an_owner_that_cannot_explain_is_quoted(
         return [body]
 
     server = health.serve(
-        Address("127.0.0.1", 0), Metrics().registry, lambda: None, {BEFORE: answer}
+        Address("127.0.0.1", 0), Metrics().registry, lambda: None, beside={BEFORE: answer}
     )
     cache.set(owner_key(2), f"127.0.0.1:{server.server_port}")
     try:

@@ -159,7 +159,7 @@ def owner(cache: dict[str, str]) -> Iterator[list[str]]:
         return [explanations.encode(EXPLAINED)]
 
     server = health.serve(
-        Address("127.0.0.1", 0), Metrics().registry, lambda: None, {BEFORE: answer}
+        Address("127.0.0.1", 0), Metrics().registry, lambda: None, beside={BEFORE: answer}
     )
     with Redis.from_url(cache["REWAKE_REDIS"]) as client:
         client.set(owner_key(0), f"127.0.0.1:{server.server_port}")
