@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
-from streams.audit.watch import AuditMetrics
-from streams.metrics import Metrics
-from streams.serving.metrics import ServeMetrics
+from reference.metrics_page import WHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +29,7 @@ _SUFFIXES: Final = {
     "histogram": ("_bucket", "_sum", "_count"),
     "info": ("_info",),
     "gauge": ("",),
+    "stateset": ("",),
 }
 
 
@@ -58,10 +57,10 @@ def selectors(query: str) -> list[Selector]:
 
 
 def catalogue() -> dict[str, str]:
-    """Return every series that worker, service and audit offer, and what it says."""
+    """Return every series that any process of ours offers, and what it says."""
     offered = {}
-    for registry in (Metrics().registry, ServeMetrics().registry, AuditMetrics().registry):
-        for family in registry.collect():
+    for _, metrics in WHERE.values():
+        for family in metrics().registry.collect():
             for suffix in _SUFFIXES[family.type]:
                 offered[family.name + suffix] = family.documentation
     return offered
