@@ -39,6 +39,7 @@ _log: Final = structlog.get_logger(__name__)
 # Above the largest change with the headers a dead letter adds.
 _LETTER_BYTES: Final = 2 * 1024 * 1024
 _ANSWER_S: Final = 10.0
+_LEAVE_S: Final = 5.0
 
 
 class Options(Struct, frozen=True):
@@ -132,7 +133,7 @@ async def _run(
         _log.info("webhook starting", group=group, host=host, metrics=str(server.server_port))
         await service.run()
     finally:
-        await letters.stop()
+        await _stopped(letters)
         await endpoint.close()
         server.shutdown()
         server.server_close()
@@ -158,6 +159,14 @@ async def _connected(settings: Settings, group: str) -> AIOKafkaProducer:
                 await producer.stop()
                 raise
     return producer
+
+
+async def _stopped(letters: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(_LEAVE_S):
+            await letters.stop()
+    except (TimeoutError, KafkaError):
+        _log.warning("the producer of dead letters was not stopped in order")
 
 
 async def _partitions(letters: AIOKafkaProducer, topic: str) -> list[TopicPartition]:

@@ -46,6 +46,7 @@ DRAIN_S: Final = 5.0
 """Seconds requests under way get to end when partitions go or the process stops."""
 _POLL_MS: Final = 100
 _ANSWER_S: Final = 10.0
+_LEAVE_S: Final = 5.0
 
 _Record = Any
 
@@ -93,6 +94,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
         self._heard = time.monotonic()
         self._looked = self._tried_commit = 0.0
         self._look: asyncio.Task[None] | None = None
+        self._assignment = 0  # counts those there were
         self._stopping = self._draining = False
         self._failure: Exception | None = None
         self._consumer = AIOKafkaConsumer(
@@ -162,8 +164,9 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise
             await asyncio.sleep(1)
             fetched = {}
+        assignment = self._assignment
         for tp, records in fetched.items():
-            if tp.partition in self._owned:
+            if tp.partition in self._owned and assignment == self._assignment:
                 await self._take(tp, records)
         self._start_what_may()
         await self._keep_up()
@@ -178,11 +181,15 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._schedule.take(Item(tp.partition, record.offset, key, record))
             else:
                 self._metrics.skipped.inc()
+        assignment = self._assignment
         try:
-            # Past the marks of transactions, too; nothing is fetched between the two lines.
-            self._schedule.reach(tp.partition, await self._consumer.position(tp))
+            # Past the marks of transactions, too; nothing is fetched meanwhile.
+            position = await self._consumer.position(tp)
         except IllegalStateError:
-            return  # it was taken away meanwhile
+            return  # it was taken away
+        # What was taken away, and came back, was given up: it is not behind us.
+        if assignment == self._assignment:
+            self._schedule.reach(tp.partition, position)
 
     def _wanted(self, record: _Record) -> bool:
         try:
@@ -276,7 +283,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         offsets = {TopicPartition(self._topic, p): at for p, at in ahead.items()}
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(_LEAVE_S):
                 await self._consumer.commit(offsets)
         except (TimeoutError, KafkaError) as error:
             # Not committed is sent again after a restart, under the same id: never lost.
@@ -303,6 +310,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
         gone = {tp.partition for tp in revoked}
         await self._drain([task for (p, _), task in self._tasks.items() if p in gone])
         await self._commit()
+        self._assignment += 1
         self._owned -= gone
         for partition in gone:
             self._schedule.release(partition)
@@ -321,7 +329,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _bounded(self, leaving: Any) -> None:
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(_LEAVE_S):
                 await leaving
         except (TimeoutError, KafkaError) as error:
             _log.warning("the group was not left in order", error=type(error).__name__)

@@ -201,10 +201,11 @@ class Posting:
 
     async def until(self, holds: Callable[[], object], within: float = 120.0) -> None:
         """Wait until something holds, as long as the process runs."""
-        process = self.processes[-1]
+        running = [each for each in self.processes if each.poll() is None]
 
         def holds_or_ended() -> bool:
-            assert process.poll() is None, self.log()
+            assert running, self.log()
+            assert all(each.poll() is None for each in running), self.log()
             return bool(holds())
 
         await eventually(holds_or_ended, within, 0.02)

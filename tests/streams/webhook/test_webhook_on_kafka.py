@@ -48,10 +48,10 @@ def assert_in_order(receiver: Receiver) -> None:
         assert list(told.values()) == sorted(told.values())
 
 
-async def stop(posting: Posting) -> float:
+async def stop(posting: Posting, number: int = -1) -> float:
     began = time.monotonic()
-    posting.processes[-1].send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(asyncio.to_thread(posting.processes[-1].wait), 60) == 0
+    posting.processes[number].send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(asyncio.to_thread(posting.processes[number].wait), 60) == 0
     return time.monotonic() - began
 
 
@@ -186,6 +186,26 @@ async def test_a_stop_ends_what_is_under_way_and_gives_back_the_rest(
     await stop(posting)
 
 
+async def test_processes_that_join_and_leave_share_the_partitions_and_keep_the_order(
+    posting: Posting, receiver: Receiver
+) -> None:
+    made = make_changes(customers=60, each=5)
+    receiver.behave = lambda _, __: Answer(after=0.05)
+    await posting.tell(made)
+    posting.start(receiver.url, "--concurrency", "2")
+    await posting.until(lambda: len(receiver.took) > 20)
+    posting.start(receiver.url, "--concurrency", "2", REWAKE_METRICS="127.0.0.1:0")
+    await posting.until(lambda: posting.log().count("partitions assigned") >= 3)
+    await posting.until(lambda: len(receiver.took) > 100)
+    await stop(posting, 0)
+    await posting.until(lambda: len(set(ids(receiver))) == len(made))
+    assert_in_order(receiver)
+    assert receiver.overtaking == []
+    await stop(posting, 1)
+    committed, ends = await posting.committed()
+    assert committed == ends
+
+
 async def test_only_what_is_selected_is_sent_and_the_control_arm_is_not(
     posting: Posting, receiver: Receiver
 ) -> None:
@@ -212,9 +232,10 @@ async def test_it_goes_on_by_itself_when_the_broker_was_away(
     try:
         await posting.tell(made[:30])
         posting.start(receiver.url)
-        await posting.until(lambda: len(set(ids(receiver))) == 30)
+        posting.start(receiver.url, "--name", "two", REWAKE_METRICS="127.0.0.1:0")
+        await posting.until(lambda: sorted(ids(receiver)) == sorted(2 * [c.id for c in made[:30]]))
         spare_servers.kill("kafka")
-        await asyncio.sleep(3)
+        assert await stop(posting, 1) < 45, "a stop does not wait for a broker that is away"
         spare_servers.start("kafka")
         await posting.tell(made[30:])
         await posting.until(lambda: len(set(ids(receiver))) == len(made))
