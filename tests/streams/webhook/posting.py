@@ -135,7 +135,8 @@ class Posting:
         }
         with (self.folder / f"webhook-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [REWAKE, "webhook", "--from-beginning", "--first-wait", "0.05", *options],
+                [REWAKE, "webhook", "--from-beginning", "--first-wait", "0.05", "--timeout", "60",
+                 *options],
                 cwd=self.folder, env={**os.environ, **settings}, stdout=log, stderr=log,
             )  # fmt: skip
         self.processes.append(process)
