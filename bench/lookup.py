@@ -69,8 +69,8 @@ class Figures(NamedTuple):
         Kind of lookup → requests a second, as fast as it goes.
     paced
         Kind of lookup → latencies by schedule.
-    cpu
-        Share of one core the service took at the rate asked for.
+    cpu_ms
+        CPU of the service for one lookup over HTTP, by schedule, in milliseconds.
     bytes_each
         Memory of Redis for each customer.
     load
@@ -79,7 +79,7 @@ class Figures(NamedTuple):
 
     most: dict[str, float]
     paced: dict[str, Paced]
-    cpu: float
+    cpu_ms: float
     bytes_each: float
     load: float
 
@@ -113,7 +113,7 @@ async def _ask(plan: Plan, url: str, web: str, service: psutil.Process, size: fl
             before = sum(service.cpu_times()[:2])
             paced[name] = await crowd.paced(rate, plan.seconds)
             if name == "HTTP, one":
-                cpu = (sum(service.cpu_times()[:2]) - before) / plan.seconds
+                cpu = 1000 * (sum(service.cpu_times()[:2]) - before) / paced[name].count
     return Figures(most, paced, cpu, size, os.getloadavg()[0])
 
 
@@ -210,7 +210,7 @@ def lines(got: Figures) -> list[str]:
         )
     return [
         *told,
-        f"{'service, CPU':20} {got.cpu:8.2f} of a core at that rate",
+        f"{'service, CPU':20} {got.cpu_ms:8.2f} ms for a lookup over HTTP",
         f"{'Redis':20} {got.bytes_each:8.0f} bytes a customer, without the sets of members",
         f"{'load average':20} {got.load:8.2f}",
     ]

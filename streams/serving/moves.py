@@ -1,6 +1,6 @@
 """Count who moved from which segment to which between two instants.
 
-Responsible for the last changes of segment in bounded room: 26 bytes each, without a customer's id.
+Responsible for the last changes of segment in bounded room: 22 bytes each, without a customer's id.
 Must not know Kafka, Redis or HTTP.
 """
 
