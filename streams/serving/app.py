@@ -237,6 +237,8 @@ async def get_changes(
     parts = _parts(request)
     if not (parts.feed.up and parts.feed.caught_up):
         raise away(f"changes are not followed at present: {parts.feed.why}")
+    if parts.feed.streams >= streaming.STREAMS:
+        raise away(f"expected at most {streaming.STREAMS} open streams; ask another instance")
     start = _start(parts, Filter(system, cause, to), backlog, last_event_id)
     return streaming.ChangeStream(parts.feed, start, Filter(system, cause, to), parts.metrics)
 

@@ -80,6 +80,8 @@ class Feed:
         self._back: dict[int, deque[Entry]] = {}
         self.caught_up = False
         """Everything that was there when following began has been read."""
+        self.streams = 0
+        """Open streams of those that wait here."""
         self.stopping = False
         self.trouble = "the changes topic has not been reached yet"
         """Why it is not followed."""

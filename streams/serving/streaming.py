@@ -83,13 +83,15 @@ class ChangeStream:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         left = asyncio.create_task(_left(receive))
         sending = asyncio.create_task(self._stream(send))
-        self._metrics.streams.inc()
+        self._feed.streams += 1
+        self._metrics.streams.set(self._feed.streams)
         try:
             await asyncio.wait({left, sending}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 await sending
         finally:
-            self._metrics.streams.dec()
+            self._feed.streams -= 1
+            self._metrics.streams.set(self._feed.streams)
             for task in (left, sending):
                 task.cancel()
             await asyncio.gather(left, sending, return_exceptions=True)
