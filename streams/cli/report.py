@@ -43,7 +43,8 @@ _ReferenceDate = Annotated[
     ),
 ]
 _WindowDays = Annotated[
-    str, typer.Option("--window-days", help="How many days of orders and spend count; all: every one.")
+    str,
+    typer.Option("--window-days", help="How many days of orders and spend count; all: every one."),
 ]
 _Cut = Annotated[
     Literal["edges", "rank_first"],
