@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
-from urllib.request import urlopen
 
+import httpx
 import pytest
 import yaml
 from kafka import KafkaProducer
@@ -34,6 +33,10 @@ JOBS: Final = {"rewake-worker": ["worker"], "rewake-serve": ["serve"],
 """Job of Prometheus → the words behind `rewake` that start what it scrapes."""
 
 
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=10)
+
+
 class Site(NamedTuple):
     """Where everything is."""
 
@@ -41,8 +44,7 @@ class Site(NamedTuple):
     prometheus: str
 
     def ask(self, path: str) -> Any:
-        with urlopen(f"{self.prometheus}/api/v1/{path}", timeout=10) as answer:
-            return json.load(answer)["data"]
+        return get(f"{self.prometheus}/api/v1/{path}").json()["data"]
 
     def query(self, query: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask(f"query?query={quote(query)}")["result"]
@@ -55,7 +57,7 @@ def eventually(holds: Callable[[], Any], what: str) -> Any:
         try:
             if found := holds():
                 return found
-        except OSError as error:
+        except httpx.HTTPError as error:
             last = error
         time.sleep(0.2)
     pytest.fail(f"{what}: it did not happen in time ({last})")
@@ -99,8 +101,8 @@ def busy(kafka: str, serve: int) -> Iterator[None]:
         while not done.wait(0.2):
             for customer in ("c-1", "nobody"):
                 # A 404 for nobody, and no answer at all before the service is there.
-                with suppress(OSError):
-                    urlopen(f"http://{HOST}:{serve}/v1/customers/{customer}", timeout=5).close()
+                with suppress(httpx.HTTPError):
+                    get(f"http://{HOST}:{serve}/v1/customers/{customer}")
 
     threads = [threading.Thread(target=work, daemon=True) for work in (send, look)]
     for thread in threads:
@@ -157,7 +159,7 @@ def site(
         )  # fmt: skip
         stack.enter_context(busy(kafka, ports["rewake-serve"]))
         made = Site(ports, f"http://{address}")
-        eventually(lambda: urlopen(f"{made.prometheus}/-/ready", timeout=5).status == 200, "ready")
+        eventually(lambda: get(f"{made.prometheus}/-/ready").is_success, "ready")
         yield made
 
 
@@ -202,7 +204,6 @@ def test_the_alerts_are_evaluated_and_none_of_them_burns_for_a_site_at_work(site
 @pytest.mark.timeout(400)
 def test_no_metric_names_a_customer(site: Site) -> None:
     for job in JOBS:
-        with urlopen(f"http://{HOST}:{site.ports[job]}/metrics", timeout=10) as page:
-            text = page.read().decode()
+        text = get(f"http://{HOST}:{site.ports[job]}/metrics").text
         assert '"c-1"' not in text
         assert "nobody" not in text
