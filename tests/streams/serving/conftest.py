@@ -138,7 +138,7 @@ class Service:
         """Say whether it follows the changes."""
         return not self.get("/readyz").json()["warnings"]
 
-    def stop(self, within: float = 20) -> int:
+    def stop(self, within: float = 90) -> int:
         """Tell it to stop; return its exit code."""
         self.http.close()
         if self.process.poll() is None:

@@ -213,8 +213,8 @@ def test_open_streams_end_when_the_service_is_told_to_stop(
         service.process.terminate()
         begun = time.monotonic()
         assert list(events) == []  # it ends as it should: a stream cut off would raise
-    assert service.process.wait(20) == 0
-    assert time.monotonic() - begun < 15
+    assert service.process.wait(90) == 0
+    assert time.monotonic() - begun < 60
     service.stop()
 
 
