@@ -27,14 +27,16 @@ let dressAgain = () => {};
 function askForToken(refused) {
   const dialog = $("ask");
   say($("ask-wrong"), refused ? t("trouble.token") : "");
-  dialog.oncancel = (event) => event.preventDefault();
   return new Promise((resolve) => {
-    $("ask-form").onsubmit = () => {
-      keepToken($("ask-token").value.trim());
+    dialog.onclose = () => {
+      const token = $("ask-token").value.trim();
       $("ask-token").value = "";
-      resolve();
+      // Closed by Escape there is none: without one nothing can be shown, so ask again.
+      if (dialog.returnValue !== "given" || !token) dialog.showModal();
+      else resolve(keepToken(token));
+      dialog.returnValue = "";
     };
-    if (!dialog.open) dialog.showModal();
+    dialog.showModal();
   });
 }
 
