@@ -237,6 +237,7 @@ def test_everything_is_reached_and_used_by_keyboard_alone(page: Page) -> None:
     expect(page.locator("#card .placements details").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     page.locator(".skip").focus()
+    page.keyboard.press("Tab")
     reached, stops = (
         set(),
         page.evaluate(
