@@ -138,9 +138,10 @@ def test_no_other_file_is_served(service: Service, path: str):
 
 def test_a_log_line_names_the_route_and_never_the_customer(service: Service, cache: Cache):
     cache.put("very-secret-id")
-    service.get("/v1/customers/very-secret-id")
+    assert service.get("/v1/customers/very-secret-id").status_code == 200
+    service.get("/v1/customers/very-secret-id-of-nobody")
     service.get("/v1/customers/very-secret-id/nothing")
-    service.http.post("/v1/customers:batchGet", json={"customer_ids": ["very-secret-id"]})
+    service.http.post("/v1/customers:batchGet", json={"customer_ids": ["very-secret-id"] * 501})
     lines = [json.loads(line) for line in service.log.splitlines()]
     routes = [each["route"] for each in lines if each["event"] == "request"]
     assert "/v1/customers/{customer_id}" in routes
