@@ -77,7 +77,8 @@ class TopicLane:
     def prove(self) -> None:
         """Take the proofs that the applied position has reached."""
         while self.pending and self.pending[0].end <= self.applied:
-            self.proven = max(self.proven or 0, self.pending.popleft().sent)
+            sent = self.pending.popleft().sent
+            self.proven = sent if self.proven is None else max(self.proven, sent)
 
     def seen_until(self, grace: int) -> Instant | None:
         """Return the append time up to which other topics need not wait for this one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streams.clock import LiveClock
 from streams.lanes import Verdict
 from streams.runs import NEVER
 from streams.topic_lane import Answer, Position
@@ -220,6 +221,14 @@ def test_a_proof_counts_from_when_its_fetch_was_sent_once_all_before_it_is_appli
     lane.cut(1)
     assert lane.completeness()[0].proven == 77
     assert lane.completeness()[0].caught_up
+
+
+def test_a_proof_sent_before_the_time_was_known_moves_no_clock():
+    lane = lane_at()
+    proof(lane, A, 0, sent=NEVER)
+    proof(lane, B, 0, sent=NEVER)
+    live = LiveClock(grace=2_000, max_future=0)
+    assert live.read(NEVER, 10_000, lane.completeness()).instant == NEVER
 
 
 def test_proofs_that_come_faster_than_records_are_applied_still_count():
