@@ -1,11 +1,12 @@
-"""Write a customer's row and day tiles as one changelog value, and read it back.
+"""Write a customer's row, day tiles and listed orders as one changelog value, and read it back.
 
 Responsible for the bytes of a value and for noticing any that are not as they were written. It must
 not know what rows mean, nor where values are kept.
 
 A value is a sequence of 64-bit little-endian words: stamp (`segmenters.terms`) and checksum in one
-word, the row, then the tiles, newest day first. How many words a tile has and what is in them
-depends on the rules: that part is in ``kernel_template.txt``.
+word, the row, the tiles, newest day first, then the listed orders, the latest first; the row says
+how many there are of either. How many words each has and what is in them depends on the rules: that
+part is in ``kernel_template.txt``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numba.extending import register_jitable
 
-from segmenters.measures.tiles import END, give_back_all
+from segmenters.measures.orders import LISTED
+from segmenters.pools import END, give_back
 
 HEAD_BYTES: Final = 8
 
@@ -36,12 +38,13 @@ def checksum(words: Any) -> int:
 
 
 @register_jitable
-def lay_out(rows: Any, who: Any, offsets: Any, fixed: int, tile: int) -> None:
+def lay_out(rows: Any, who: Any, offsets: Any, fixed: int, tile: int, order: int) -> None:
     """Fill the offsets of the values of these customers in one buffer."""
     total = 0
     for k in range(len(who)):
         offsets[k] = total
-        total += fixed + tile * rows[who[k]].tiles
+        row = rows[who[k]]
+        total += fixed + tile * int(row.tiles) + order * int(row.listed)
     offsets[len(who)] = total
 
 
@@ -50,11 +53,13 @@ def write_row(rows: Any, row_bytes: Any, i: int, a: int, buffer: Any) -> int:
     """Write the row of a value that begins at byte ``a``; return the word where its tiles begin."""
     size = row_bytes.shape[1]
     b = a + HEAD_BYTES
-    first = rows[i].head
-    rows[i].head = END  # where tiles lie in the pool is no part of what is known
+    head, latest = rows[i].head, rows[i].latest
+    rows[i].head = END  # where chains lie in their pools is no part of what is known
+    rows[i].latest = END
     for j in range(size):
         buffer[b + j] = row_bytes[i, j]
-    rows[i].head = first
+    rows[i].head = head
+    rows[i].latest = latest
     return int((b + size) // 8)
 
 
@@ -66,11 +71,10 @@ def seal(words: Any, a: int, z: int, stamp: int) -> None:
 
 
 @register_jitable
-def is_whole(row_bytes: Any, words: Any, a: int, z: int, tile: int, stamp: int) -> bool:
-    """Tell whether the bytes from ``a`` to ``z`` are a value as it was written."""
-    size = row_bytes.shape[1]
+def is_whole(row_bytes: Any, words: Any, a: int, z: int, stamp: int) -> bool:
+    """Tell whether the bytes from ``a`` to ``z`` are as they were written, a row at least."""
     b = a + HEAD_BYTES
-    if z < b + size or (z - b - size) % tile != 0:
+    if z < b + row_bytes.shape[1]:
         return False
     head = words[a // 8]
     if head & 0xFFFFFFFF != stamp:
@@ -79,11 +83,23 @@ def is_whole(row_bytes: Any, words: Any, a: int, z: int, tile: int, stamp: int) 
 
 
 @register_jitable
-def read_row(rows: Any, row_bytes: Any, pool: Any, free: Any, i: int, a: int, buffer: Any) -> int:
+def read_row(
+    rows: Any, row_bytes: Any, tiles: Any, orders: Any, i: int, a: int, buffer: Any
+) -> int:
     """Read a value's row in place of another; return the word where its tiles begin."""
     size = row_bytes.shape[1]
     b = a + HEAD_BYTES
-    give_back_all(rows[i], pool, free)
+    give_back(tiles, rows[i].head)
+    give_back(orders, rows[i].latest)
     for j in range(size):
         row_bytes[i, j] = buffer[b + j]
+    rows[i].head = END
+    rows[i].latest = END
     return int((b + size) // 8)
+
+
+@register_jitable
+def has_room(row: Any, words: int, tile: int, order: int) -> bool:
+    """Tell whether ``words`` are just as many as the row has tiles and listed orders."""
+    tiles, listed = int(row.tiles), int(row.listed)
+    return bool(tiles >= 0 and 0 <= listed <= LISTED and words == tile * tiles + order * listed)

@@ -23,7 +23,7 @@ from segmenters.engine import Engine
 from segmenters.instants import FAR
 from segmenters.layout import DAY_GAPS, GAPS, compose
 from segmenters.measures import gaps
-from segmenters.measures.tiles import END
+from segmenters.pools import END, give_back, insert, only_links
 from segmenters.telling import FORGOTTEN
 from segmenters.terms import altered, stamp_of
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from schemas.vocabulary import Instant
     from segmenters.ledger import Ledger, Rows
     from segmenters.outcome import Outcome
+    from segmenters.pools import Pool
     from segmenters.rules import Rules
     from segmenters.system import System
 
@@ -250,7 +251,7 @@ class Changeover:
             engine.begin_pace(rows, self._clock)
         if GAPS in engine.layout.measures and GAPS not in old.layout.measures:
             moved = engine.ledger.rows[rows]
-            gaps.begin_with_listed(moved)
+            gaps.begin_with_listed(moved, engine.ledger.orders)
             engine.ledger.rows[rows] = moved
         flags = np.array([system.key in changed for system in systems])
         outcome = engine.judge_altered(rows, told, flags, former, self._clock)
@@ -266,59 +267,60 @@ def move(old: Ledger, new: Ledger) -> Rows:
     """
     count = len(old)
     rows = new.rows_of(old.keys.at(np.arange(count)))
-    heads = new.rows["head"][rows]  # of what an earlier value of the same key may have left
+    # Of what an earlier value of the same key may have left:
+    stale = new.rows["head"][rows], new.rows["latest"][rows]
     new.rows[rows] = new.blank()
     new.dues[rows] = new.refresh[rows] = FAR
     was, now = old.layout.row.fields, new.layout.row.fields
     for name in set(was or ()) & set(now or ()):
         if was and now and was[name][0] == now[name][0]:
             new.rows[name][rows] = old.rows[name][:count]
-    new.fit_tiles(int(old.free[1]))
-    copies = np.empty((2, int(old.free[1])), np.int64)
-    links = new.pool["next"]
-    firsts = old.rows["head"][:count].copy()
-    source, target = copies[:, : _chain(old.pool["next"], firsts, links, new.free, heads, copies)]
-    known = old.layout.tile.names or ()
-    for name in new.layout.tile.names or ():
-        if name != "next":
-            new.pool[name][target] = old.pool[name][source] if name in known else 0
-    new.rows["head"][rows] = heads
+    new.fit(int(old.tiles.free[1]), int(old.orders.free[1]))
+    for name, before, after, left in (
+        ("head", old.tiles, new.tiles, stale[0]),
+        ("latest", old.orders, new.orders, stale[1]),
+    ):
+        new.rows[name][rows] = _move_chains(before, after, old.rows[name][:count], left)
     return rows
 
 
-@numba.njit(cache=True)
-def _chain(old, firsts, links, free, heads, copies):  # type: ignore[no-untyped-def]
-    """Lay chains in another pool in place of those that begin at ``heads``.
+def _move_chains(
+    old: Pool, new: Pool, firsts: NDArray[np.int32], stale: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Copy chains to another pool by field name; return where they begin there.
 
-    Returns how many tiles are to be copied: ``copies`` has from where and to where.
+    Stale ones are given back. A field that was not there is 0.
+    """
+    copies = np.empty((2, int(old.free[1])), np.int64)
+    heads = np.full(len(firsts), END, np.int32)
+    size = _lay_chains(old.links, firsts.copy(), only_links(new), stale, heads, copies)
+    source, target = copies[:, :size]
+    known = old.cells.dtype.names
+    for name in new.cells.dtype.names:
+        if name != "next":
+            new.cells[name][target] = old.cells[name][source] if name in known else 0
+    return heads
+
+
+@numba.njit(cache=True)
+def _lay_chains(old, firsts, new, stale, heads, copies):  # type: ignore[no-untyped-def]
+    """Lay chains in another pool, and give stale ones back there; ``heads`` is where they begin.
+
+    Returns how many cells are to be copied: ``copies`` has from where and to where.
     """
     n = 0
     for k in range(len(firsts)):
-        j = heads[k]
-        while j != END:
-            following = links[j]
-            links[j] = free[0]
-            free[0] = j
-            j = following
-        heads[k] = END
+        give_back(new, stale[k])
         last = END
         j = firsts[k]
         while j != END:
-            new = free[0]
-            if new != END:
-                free[0] = links[new]
-            else:
-                new = free[1]
-                free[1] += 1
-            links[new] = END
+            cell = insert(new, last, END)
             copies[0, n] = j
-            copies[1, n] = new
+            copies[1, n] = cell
             n += 1
             if last == END:
-                heads[k] = new
-            else:
-                links[last] = new
-            last = new
+                heads[k] = cell
+            last = cell
             j = old[j]
     return n
 

@@ -10,6 +10,7 @@ AssertionError and says what was expected.
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections import namedtuple
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR, NEVER
 from segmenters.kernel_source import feature_names
 from segmenters.layout import compose
-from segmenters.system import DampedSystem
+from segmenters.system import HOOKS, DampedSystem, hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +81,16 @@ def segments_have_names_in_both_languages(system: System) -> None:
         assert segment.isidentifier(), f"{system.key}: expected an identifier, got {segment!r}"
         named = segment in labels and all(labels[segment])
         assert named, f"{system.key}: expected a label zh and en for {segment}"
+
+
+def hooks_take_what_they_are_given(system: System) -> None:
+    """Hold that the functions which see the row have as many parameters as there are arguments."""
+    for name, hook in hooks(system).items():
+        given = HOOKS.get(name, ("row", "p"))  # what is not there is lent
+        taken = tuple(inspect.signature(hook).parameters)
+        assert len(taken) == len(given), (
+            f"{system.key}: expected {name}({', '.join(given)}), got {name}({', '.join(taken)})"
+        )
 
 
 def every_customer_has_exactly_one_segment(system: System) -> None:
@@ -185,6 +196,7 @@ CHECKS: Final[tuple[Callable[[System], None], ...]] = (
     parameters_are_documented_and_frozen,
     there_is_an_example,
     segments_have_names_in_both_languages,
+    hooks_take_what_they_are_given,
     every_customer_has_exactly_one_segment,
     no_deadline_is_missed,
     no_deadline_is_far_too_early,

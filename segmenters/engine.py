@@ -138,7 +138,7 @@ class Engine:
             return outcome
         ledger = self.ledger
         rows = ledger.rows_of(batch.customers)
-        ledger.fit_tiles(2 * size)
+        ledger.fit(2 * size, size)
         count = np.zeros(6, np.int64)
         dirty = np.empty(size, np.int64)
         refused = np.empty(size, np.int64)
@@ -147,7 +147,7 @@ class Engine:
         clock = self.clock if clock is None else clock
         while count[_NEXT] < size:
             self._module.apply(
-                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, ledger.free, self._starts,
+                ledger.rows, ledger.dues, ledger.stamps, ledger.tiles, ledger.orders, self._starts,
                 self._parameters, rows, batch.ts, batch.kind, batch.amount, batch.profit,
                 batch.order, batch.event, batch.qualifies, clock, self.rules.max_lateness_ms,
                 self._stamp, self._scratch, self._out, dirty, refused, count, outcome.tally,
@@ -211,7 +211,7 @@ class Engine:
         parts = []
         while count[_NEXT] < len(who):
             self._module.tick(
-                ledger.rows, ledger.dues, ledger.stamps, ledger.pool, self._starts,
+                ledger.rows, ledger.dues, ledger.stamps, ledger.tiles.cells, self._starts,
                 self._parameters, who, clock, inclusive, self._stamp, self._out, dirty, count,
                 outcome.tally,
             )  # fmt: skip
@@ -248,8 +248,8 @@ class Engine:
         parts = []
         while count[_NEXT] < len(rows):
             self._module.change_over(
-                ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters, rows, told,
-                altered, clock, self._out, count, outcome.tally,
+                ledger.rows, ledger.dues, ledger.tiles.cells, self._starts, self._parameters, rows,
+                told, altered, clock, self._out, count, outcome.tally,
             )  # fmt: skip
             parts.append(self._out[: count[_TOLD]].copy())
         self.clock = max(self.clock, clock)
@@ -259,7 +259,7 @@ class Engine:
     def begin_pace(self, rows: Rows, clock: Instant) -> None:
         """Fix the usual gap of customers moved here from rules that did not ask for it."""
         ledger = self.ledger
-        self._module.begin_pace(ledger.rows, ledger.pool, self._starts, rows, clock)
+        self._module.begin_pace(ledger.rows, ledger.tiles.cells, self._starts, rows, clock)
 
     def _finish(
         self, outcome: Outcome, parts: list[NDArray[Any]], dirty: Rows, all_shown: bool = False
@@ -274,8 +274,9 @@ class Engine:
         changed[outcome.records["row"]] = True
         shown = np.empty(len(dirty), np.int64)
         shown_count = self._module.publish(
-            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
-            dirty, changed[dirty], FORESIGHT, EARLY_MS, self._scratch, *self._ahead(1), shown,
+            ledger.rows, ledger.dues, ledger.refresh, ledger.tiles.cells, self._starts,
+            self._parameters, dirty, changed[dirty], FORESIGHT, EARLY_MS, self._scratch,
+            *self._ahead(1), shown,
         )  # fmt: skip
         outcome.profile_rows = shown[:shown_count]
 
@@ -287,8 +288,8 @@ class Engine:
             return
         shown = np.empty(len(near), np.int64)
         count = self._module.freshen(
-            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
-            near, FORESIGHT, EARLY_MS, self._scratch, *self._ahead(1), shown,
+            ledger.rows, ledger.dues, ledger.refresh, ledger.tiles.cells, self._starts,
+            self._parameters, near, FORESIGHT, EARLY_MS, self._scratch, *self._ahead(1), shown,
         )  # fmt: skip
         if count:
             outcome.dirty = np.union1d(outcome.dirty, shown[:count])
@@ -307,7 +308,7 @@ class Engine:
         ledger = self.ledger
         told, until, following = self._ahead(len(rows))
         self._module.foresee(
-            ledger.rows, ledger.dues, ledger.pool, self._starts, self._parameters,
+            ledger.rows, ledger.dues, ledger.tiles.cells, self._starts, self._parameters,
             rows, FORESIGHT, first, self._scratch, told, until, following,
         )  # fmt: skip
         return told, until, following
@@ -356,8 +357,8 @@ class Engine:
         """Derive the deadlines of the rows that these rules have written."""
         ledger = self.ledger
         self._module.wind(
-            ledger.rows, ledger.dues, ledger.refresh, ledger.pool, self._starts, self._parameters,
-            len(ledger), EARLY_MS,
+            ledger.rows, ledger.dues, ledger.refresh, ledger.tiles.cells, self._starts,
+            self._parameters, len(ledger), EARLY_MS,
         )  # fmt: skip
 
     def profiles(self, rows: Rows) -> list[Profile]:

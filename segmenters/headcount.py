@@ -84,7 +84,7 @@ class Headcount:
         """Count a slice; return whether there are more."""
         ledger, begin = self._engine.ledger, self._next
         self._next = end = min(begin + size, len(ledger))
-        rows, pool = ledger.rows[begin:end], ledger.pool
+        rows, pool = ledger.rows[begin:end], ledger.tiles.cells
         spent = np.empty(end - begin, np.int64)
         _add_up(rows["head"], pool["day"], pool["spend"], pool["next"], self.day, spent)
         for key, counted in self._counted.items():

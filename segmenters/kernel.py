@@ -35,6 +35,7 @@ import segmenters.measures.gaps
 import segmenters.measures.orders
 import segmenters.measures.profits
 import segmenters.measures.tiles
+import segmenters.pools
 from segmenters import kernel_source
 from segmenters.system import System, hooks
 
@@ -55,6 +56,7 @@ SHARED: Final = (
     segmenters.measures.orders,
     segmenters.measures.profits,
     segmenters.measures.tiles,
+    segmenters.pools,
     kernel_source,
 )
 

@@ -33,6 +33,7 @@ def write(systems: Sequence[System], layout: Layout) -> str:
         keep=layout.kept_days,
         engaged_keep=layout.engaged_days,
         tile_words=layout.tile_words,
+        order_words=layout.order_words,
         sums=_lines(_sums(layout), 4),
         widest=max(layout.windows, default=0),
         adding=_lines(_adding(layout), 12),
@@ -49,7 +50,9 @@ def write(systems: Sequence[System], layout: Layout) -> str:
         told=" ".join(f"told[k, {place}]," for place in range(len(systems))),
         briefing=_lines(_briefing(systems), 4),
         following="\n\n\n".join(_lines(_following(system), 0) for system in systems),
-        followed=_lines([f"follow_{s.key}(row, parameters.{s.key}, deed)" for s in systems], 4),
+        followed=_lines(
+            [f"follow_{s.key}(row, orders, parameters.{s.key}, deed)" for s in systems], 4
+        ),
         followed_late=_lines(_followed_late(systems), 4),
         systems=len(systems),
         before=", ".join(f"row.{s.key}" for s in systems) + ",",
@@ -79,8 +82,8 @@ def _features(systems: Sequence[System], layout: Layout) -> dict[str, tuple[str,
     """
     found = {
         "n": ("row.n", False),
-        "p0": ("first_order(row)", False),
-        "p": ("last_order(row)", False),
+        "p0": ("row.p0", False),
+        "p": ("row.p", False),
         "e": ("row.e", False),
     }
     for window in layout.windows:
@@ -164,26 +167,32 @@ def _measuring(layout: Layout) -> dict[str, str]:
     """Return the lines that keep the measures which not all rules have."""
     gaps, profit = GAPS in layout.measures, PROFIT in layout.measures
     engaged, day_gaps = ENGAGED in layout.measures, DAY_GAPS in layout.measures
-    order = ["pool[k].profit += profit", "remember_profit(row, number, profit)"] if profit else []
-    void = ["gained = take_profit(row, number, taken, full)", "pool[j].profit -= gained"]
+    order = [
+        "tiles.cells[k].profit += profit",
+        "if made != END:",
+        "    orders.cells[made].profit_left = profit",
+    ]
+    void = ["gained = take_profit(order, taken, full)", "tiles.cells[j].profit -= gained"]
     engage = [
-        "k = tile_of(row, pool, free, local_day(ts, starts), KEEP, ENGAGED_KEEP)",
-        "pool[k].engaged += 1",
+        "k = tile_of(row, tiles, local_day(ts, starts), KEEP, ENGAGED_KEEP)",
+        "tiles.cells[k].engaged += 1",
     ]
     tile_out, tile_in = [], []
     for w, name in enumerate([ENGAGED] * engaged + [PROFIT] * profit, 2):
         tile_out.append(f"words[w + {w}] = tile.{name}")
-        tile_in.append(f"pool[new].{name} = words[w + {w}]")
+        tile_in.append(f"tile.{name} = words[w + {w}]")
     return {
         "gaps_order": _lines(["remember_instant(row, ts)"] if gaps else [], 8),
         "gaps_void": _lines(["forget_instant(row, order_ts)"] if gaps else [], 4),
-        "profit_order": _lines(order, 8),
+        "profit_order": _lines(order if profit else [], 8),
         "profit_void": _lines(void if profit else [], 4),
-        "profit_unlinked": _lines(["pool[k].profit -= amount"] if profit else [], 12),
+        "profit_unlinked": _lines(["tiles.cells[k].profit -= amount"] if profit else [], 12),
         "engage": _lines(engage if engaged else [], 12),
         "pacing": _lines(["row.gap = usual_gap(row, pool, today)"] if day_gaps else [], 4),
         "tile_out": _lines(tile_out, 8),
         "tile_in": _lines(tile_in, 8),
+        "order_out": _lines(["words[w + 4] = order.profit_left"] if profit else [], 8),
+        "order_in": _lines(["order.profit_left = words[w + 4]"] if profit else [], 8),
     }
 
 
@@ -303,21 +312,18 @@ def _briefing_one(systems: Sequence[System], k: int) -> list[str]:
 
 
 def _following(system: System) -> list[str]:
-    lines = ["@register_jitable", f"def follow_{system.key}(row, p, deed):"]
+    lines = ["@register_jitable", f"def follow_{system.key}(row, orders, p, deed):"]
     calls = {
-        "on_order": ("deed.kind == ORDER", "deed.ts, deed.number"),
-        "on_engagement": ("deed.kind == ENGAGEMENT", "deed.ts, deed.qualifies"),
+        "on_order": ("deed.kind == ORDER", "row, p, deed.ts, deed.number"),
+        "on_engagement": ("deed.kind == ENGAGEMENT", "row, p, deed.ts, deed.qualifies"),
         "on_void": (
             "deed.number != 0 and deed.kind != ORDER",
-            "deed.ts, deed.number, deed.order_ts, deed.moved",
+            "row, orders, p, deed.ts, deed.number, deed.order_ts, deed.moved",
         ),
     }
     for hook, (condition, arguments) in calls.items():
         if hook in hooks(system):
-            lines += [
-                f"    if {condition}:",
-                f"        {system.key}_{hook}(row, p, {arguments})",
-            ]
+            lines += [f"    if {condition}:", f"        {system.key}_{hook}({arguments})"]
     return [*lines, "    return"]
 
 
@@ -328,13 +334,13 @@ def _followed_late(systems: Sequence[System]) -> list[str]:
         if "undo" in hooks(system):
             lines += [
                 "spare[0] = rows[i]",
-                f"if {key}_undo(spare[0], parameters.{key}, deed, clock):",
+                f"if {key}_undo(spare[0], orders, parameters.{key}, deed, clock):",
                 "    rows[i] = spare[0]",
                 "else:",
-                f"    {key}_on_late(rows[i], parameters.{key}, deed, clock)",
+                f"    {key}_on_late(rows[i], orders, parameters.{key}, deed, clock)",
             ]
         else:
-            lines.append(f"follow_{key}(rows[i], parameters.{key}, deed)")
+            lines.append(f"follow_{key}(rows[i], orders, parameters.{key}, deed)")
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from schemas.errors import RulesError
-from segmenters.measures import day_gaps, gaps, orders, profits, tiles
+from segmenters.measures import day_gaps, gaps, orders, tiles
 from segmenters.system import damping_of
 
 if TYPE_CHECKING:
@@ -51,16 +51,17 @@ KEPT_DAYS: Final = 402
 MEASURES: Final[dict[str, tuple[Any, ...]]] = {
     GAPS: gaps.FIELDS,
     DAY_GAPS: day_gaps.FIELDS,
-    PROFIT: profits.FIELDS,
+    PROFIT: (),  # on tiles and listed orders
     ENGAGED: (),  # on the tiles alone
 }
 
 
 class Layout(NamedTuple):
-    """The dtypes of row and tile, the measures in them, the digest of all with the segments."""
+    """The dtypes of row, tile and listed order, the measures in them, the digest of it all."""
 
     row: np.dtype[Any]
     tile: np.dtype[Any]
+    order: np.dtype[Any]
     measures: tuple[str, ...]
     windows: tuple[int, ...]
     engaged_days: int
@@ -75,6 +76,11 @@ class Layout(NamedTuple):
     def tile_words(self) -> int:
         """Number of 64-bit words of a tile in a changelog value."""
         return 2 + (ENGAGED in self.measures) + (PROFIT in self.measures)
+
+    @property
+    def order_words(self) -> int:
+        """Number of 64-bit words of a listed order in a changelog value."""
+        return 4 + (PROFIT in self.measures)
 
 
 def compose(systems: Sequence[System]) -> Layout:
@@ -120,7 +126,8 @@ def compose(systems: Sequence[System]) -> Layout:
     row = np.dtype(fields, align=True)
     told = [(system.key, system.segments) for system in systems]
     tile = tiles.tile_dtype(PROFIT in measures)
-    text = f"2 {row.descr} {tile.descr} {measures} {told}"
+    order = orders.order_dtype(PROFIT in measures)
+    text = f"3 {row.descr} {tile.descr} {order.descr} {measures} {told}"
     digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
     engaged = max((system.engaged_days for system in systems), default=0)
-    return Layout(row, tile, measures, windows, engaged, digest)
+    return Layout(row, tile, order, measures, windows, engaged, digest)

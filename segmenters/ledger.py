@@ -1,7 +1,7 @@
 """Hold the state of all customers of one partition.
 
-Responsible for the arrays (rows, due column, pool of day tiles), their growth by doubling, and the
-changelog values. It must not judge: the kernel does, on these arrays.
+Responsible for the arrays (rows, due column, pools of day tiles and listed orders), their growth by
+doubling, and the changelog values. It must not judge: the kernel does, on these arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from segmenters.changelog import HEAD_BYTES
 from segmenters.cutting import cut
 from segmenters.instants import FAR
 from segmenters.keys import Keys
-from segmenters.measures.tiles import BLANK, END
+from segmenters.pools import Pool, empty, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,11 +32,12 @@ Rows = NDArray[np.int64]
 
 
 class Ledger:
-    """Rows, dues and tiles of one partition.
+    """Rows, dues, tiles and listed orders of one partition.
 
     ``rows`` is a structured array, one row per customer; ``dues[i]`` the instant at which row ``i``
     must be judged again though nothing happens; ``refresh[i]`` the instant at which its cached
     profile must be looked at again; ``keys`` numbers the customer ids, in UTF-8, as their rows.
+    ``tiles`` and ``orders`` have the customers' days and last orders, chained from their rows.
     ``stamp`` stands in front of every changelog value: `segmenters.terms.stamp_of`.
     """
 
@@ -50,10 +51,10 @@ class Ledger:
         self.dues = np.zeros(0, np.int64)
         self.refresh = np.zeros(0, np.int64)
         self.stamps = np.zeros(0, np.int64)
-        self.pool: Any = np.zeros(0, layout.tile).view(np.recarray)
-        self.free = np.array([END, BLANK + 1], np.int64)
+        self.tiles: Pool = empty(layout.tile)
+        self.orders: Pool = empty(layout.order)
         self._fit_rows(FIRST_CAPACITY)
-        self.fit_tiles(FIRST_CAPACITY)
+        self.fit(FIRST_CAPACITY, FIRST_CAPACITY)
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -61,9 +62,9 @@ class Ledger:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use: rows, tiles and keys."""
+        """Bytes in use: rows, tiles, listed orders and keys."""
         rows = len(self.keys) * (int(self.rows.itemsize) + 24)
-        return rows + int(self.free[1]) * self.layout.tile.itemsize + self.keys.nbytes
+        return rows + self.tiles.nbytes + self.orders.nbytes + self.keys.nbytes
 
     def rows_of(self, customers: Sequence[bytes]) -> Rows:
         """Return the rows of customers, opening those not seen yet."""
@@ -92,16 +93,13 @@ class Ledger:
                 new[len(old) :] = FAR
             setattr(self, name, new.view(np.recarray) if name == "rows" else new)
 
-    def fit_tiles(self, more: int) -> None:
-        """Make room for ``more`` new tiles, so that the kernel never has to."""
-        least = int(self.free[1]) + more
-        if least > len(self.pool):
-            new = np.zeros(max(least, 2 * len(self.pool)), self.layout.tile)
-            new[: len(self.pool)] = self.pool
-            self.pool = new.view(np.recarray)
+    def fit(self, tiles: int, orders: int) -> None:
+        """Make room for so many new tiles and listed orders, so that the kernel never has to."""
+        self.tiles = fitted(self.tiles, tiles)
+        self.orders = fitted(self.orders, orders)
 
     def pack(self, rows: Rows) -> tuple[bytes, ...]:
-        """Return the changelog values of rows: stamp, checksum, row and tiles in one."""
+        """Return the changelog values of rows: stamp, checksum, row and chains in one."""
         offsets = np.zeros(len(rows) + 1, np.int64)
         fixed = HEAD_BYTES + self.rows.itemsize
         self.kernel.module.sizes(self.rows, rows, offsets, fixed)
@@ -109,7 +107,8 @@ class Ledger:
         self.kernel.module.pack(
             self.rows,
             self._row_bytes(),
-            self.pool,
+            self.tiles.cells,
+            self.orders.cells,
             rows,
             offsets,
             buffer,
@@ -136,17 +135,23 @@ class Ledger:
         )
         offsets = np.zeros(len(values) + 1, np.int64)
         np.cumsum(-(-lengths // 8) * 8, out=offsets[1:])
-        self.fit_tiles(int(offsets[-1]) // (8 * self.layout.tile_words) + 1)
+        self._fit_values(lengths)
         words = np.frombuffer(padded, np.int64)
         ragged = np.flatnonzero(lengths % 8)
         wrong = self.kernel.module.unpack(
-            self.rows, self._row_bytes(), self.pool, self.free, rows, offsets,
+            self.rows, self._row_bytes(), self.tiles, self.orders, rows, offsets,
             words.view(np.uint8), words, self.stamp,
         )  # fmt: skip
         if len(ragged):
             wrong = int(ragged[0]) if wrong < 0 else min(wrong, int(ragged[0]))
         if wrong >= 0:
             raise self.explain(values[wrong])
+
+    def _fit_values(self, lengths: NDArray[np.int64]) -> None:
+        """Make room for whatever stands behind the rows of values of these lengths, in bytes."""
+        chained = int(np.maximum(lengths - HEAD_BYTES - self.rows.itemsize, 0).sum())
+        layout = self.layout
+        self.fit(chained // (8 * layout.tile_words), chained // (8 * layout.order_words))
 
     def may_be_row(self, value: bytes) -> bool:
         """Tell whether a value is long enough for a row of whatever layout."""

@@ -17,6 +17,7 @@ from segmenters.batch import EventBatch
 from segmenters.damping import FREE, released_at
 from segmenters.engine import Engine
 from segmenters.instants import FAR, NEVER
+from segmenters.pools import END
 from segmenters.system import damping_of
 
 if TYPE_CHECKING:
@@ -164,11 +165,13 @@ class Sandbox:
     @property
     def orders(self) -> list[Listed]:
         """The last orders, the latest first."""
-        row = self._one.ledger.rows[0]
-        return [
-            Listed(int(row["order_ts"][k]), int(row["order_id"][k]), int(row["order_left"][k]))
-            for k in reversed(range(int(row["listed"])))
-        ]
+        ledger, found = self._one.ledger, []
+        place = int(ledger.rows["latest"][0])
+        while place != END:
+            order = ledger.orders.cells[place]
+            found.append(Listed(int(order.ts), int(order.id), int(order.left)))
+            place = int(order.next)
+        return found
 
     def numbers(self) -> list[dict[str, Scalar]]:
         """Return, per system, the numbers its rule looks at.

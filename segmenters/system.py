@@ -6,7 +6,7 @@ Responsible for the shape every system has. It must not know any particular one.
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003 - msgspec reads the annotations
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,20 @@ NONE_LABEL = Label("无", "None")
 UNKNOWN_LABEL = Label("未知", "Unknown")
 
 
+HOOKS: Final = {
+    "on_order": ("row", "p", "t", "number"),
+    "on_engagement": ("row", "p", "t", "qualifies"),
+    "on_void": ("row", "orders", "p", "t", "number", "order_ts", "moved"),
+    "entered": ("row", "f", "p", "t", "before", "moved", "after", "clocked"),
+    "renew": ("row", "p", "t"),
+    "undo": ("row", "orders", "p", "deed", "clock"),
+    "on_late": ("row", "orders", "p", "deed", "clock"),
+    "survey": ("row", "pool", "today", "starts", "p"),
+    "briefed": ("row", "f", "p"),
+}
+"""What a system may have besides its two functions, and what each is given: see `System`."""
+
+
 class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One classification: exclusive and total, decided from features at an instant.
 
@@ -49,8 +63,9 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         happens, day windows aside (the kernel knows when a day leaves a window); FAR where there is
         none. Early is allowed, late is not.
 
-    It may further have these, compiled too, which see the customer's ``row`` and may write the row
-    fields named in ``state`` and the system's own segment (``row.<key>``):
+    It may further have these, compiled too, which see the customer's ``row`` (there, too, are
+    ``n``, ``p0``, ``p`` and ``e``) and may write the row fields named in ``state`` and the system's
+    own segment (``row.<key>``):
 
     ``survey(row, pool, today, starts, p) -> tuple``
         Figures from the day tiles that no window gives, one for each name in ``surveyed``.
@@ -59,8 +74,11 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         included, ``f`` has their segments.
     ``on_order(row, p, t, number)``, ``on_engagement(row, p, t, qualifies)``
         After a fact was remembered, before it is judged. Orders are numbered by arrival from 1.
-    ``on_void(row, p, t, number, order_ts, moved)``
+    ``on_void(row, orders, p, t, number, order_ts, moved)``
         After a refund or cancellation removed an order; ``moved`` says whether ``p`` did.
+        ``orders`` has the customer's last ten (`segmenters.measures.orders`): the latest at
+        ``row.latest``, the one before it at its ``next``, on to `segmenters.pools.END`. No hook
+        may write there.
     ``entered(row, f, p, t, before, moved, after, clocked)``
         After a judgement at ``t`` moved the customer: from ``before`` to ``moved`` by the fact
         alone, and on to ``after`` by ``classify``. ``clocked``: there was no fact.
@@ -68,7 +86,7 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         When the system's terms have been altered, before it judges by the new ones: forget how it
         judged before, and write to ``row.<key>`` what holds at ``t`` by what the row keeps. One
         without it judges as if for the first time.
-    ``undo(row, p, deed, clock) -> bool`` and ``on_late(row, p, deed, clock)``
+    ``undo(row, orders, p, deed, clock) -> bool`` and ``on_late(row, orders, p, deed, clock)``
         In place of the first three for a fact (`segmenters.facts.Deed`) that comes late; the
         customer is judged at ``clock`` after. ``undo`` sees a copy of the row, which is kept if it
         answers True; else ``on_late`` sees the row. A system without them follows late facts as
@@ -171,8 +189,5 @@ def damping_of(system: System) -> Damping | None:
 
 def hooks(system: System) -> dict[str, Callable[..., Any]]:
     """Return the optional functions a system has, by name."""
-    names = (
-        "on_order", "on_engagement", "on_void", "entered", "renew", "undo", "on_late", "survey",
-        "briefed", *system.lends,
-    )  # fmt: skip
+    names = (*HOOKS, *system.lends)
     return {name: getattr(system, name) for name in names if hasattr(system, name)}

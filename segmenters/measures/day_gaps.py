@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numba.extending import register_jitable
 
-from segmenters.measures.tiles import END
+from segmenters.pools import END
 
 GAPS: Final = 10
 LEAST: Final = 2

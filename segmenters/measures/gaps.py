@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numba.extending import register_jitable
 
+from segmenters.pools import END
+
 REMEMBERED: Final = 21
 FIELDS: Final = (("rhythm", "i8", (REMEMBERED,)), ("rhythm_n", "i4"))
 
@@ -42,13 +44,16 @@ def forget_instant(row: Any, ts: int) -> None:
             return
 
 
-def begin_with_listed(rows: Any) -> None:
+def begin_with_listed(rows: Any, orders: Any) -> None:
     """Begin the rhythm of rows that had none with the instants of the orders still listed."""
-    listed = rows["listed"]
-    known = rows["order_ts"]
-    place = np.arange(known.shape[1])
-    rows["rhythm"][:, : known.shape[1]] = np.where(place < listed[:, None], known, 0)
-    rows["rhythm_n"] = listed
+    place = rows["listed"].astype(np.int64)
+    rows["rhythm_n"] = place
+    k = rows["latest"].copy()
+    while (k != END).any():
+        some = np.flatnonzero(k != END)
+        place[some] -= 1
+        rows["rhythm"][some, place[some]] = orders.cells["ts"][k[some]]
+        k[some] = orders.links[k[some]]
 
 
 @register_jitable

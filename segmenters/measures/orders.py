@@ -4,93 +4,129 @@ Responsible for n (net orders), p0 and p (instants of the first and last net ord
 the last ten. It must not know about windows or money figures.
 
 An order is known by its number, counted from 1 in order of arrival: neither ids nor instants are
-unique. The ten are ordered by (instant, arrival). An eleventh pushes the earliest out: it still
-counts in n, but can no longer be refunded by name; the earliest and latest instants pushed out are
-kept, so p0 and p stay exact.
+unique. The listed ones form a chain in a pool (`segmenters.pools`), the latest first, from
+``latest`` on, ordered by (instant, arrival). An eleventh pushes the earliest out: it still counts
+in n, but can no longer be refunded by name; the earliest and latest instants pushed out are kept,
+so p0 and p stay exact.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 from numba.extending import register_jitable
 
 from segmenters.instants import NEVER
+from segmenters.pools import END, insert, remove
 
 LISTED: Final = 10
 FIELDS: Final = (
-    ("n", "i4"),
-    ("ordered", "i4"),
-    ("listed", "i4"),
+    ("p0", "i8"),
+    ("p", "i8"),
     ("pushed_first", "i8"),
     ("pushed_last", "i8"),
-    ("order_ts", "i8", (LISTED,)),
-    ("order_id", "i8", (LISTED,)),
-    ("order_left", "i8", (LISTED,)),
-    ("order_no", "i4", (LISTED,)),
+    ("n", "i4"),
+    ("ordered", "i4"),
+    ("latest", "i4"),
+    ("listed", "i1"),
 )
+ORDER: Final = (("ts", "i8"), ("id", "i8"), ("left", "i8"), ("number", "i4"), ("next", "i4"))
+"""``left``: what is left of the amount, in minor units."""
+PROFIT: Final = ("profit_left", "i8")
+"""What a listed order has besides where profit is counted."""
+
+
+def order_dtype(profit: bool) -> np.dtype[Any]:
+    """Return what a listed order is."""
+    return np.dtype([PROFIT, *ORDER] if profit else list(ORDER))
 
 
 @register_jitable
-def remember_order(row: Any, ts: int, order: int, amount: int) -> None:
-    """Put an order into the list at its place; the earliest leaves a full list."""
+def remember_order(row: Any, orders: Any, ts: int, order: int, amount: int) -> int:
+    """Put an order into the list at its place; the earliest leaves a full list.
+
+    Returns
+    -------
+    int
+        Its place in the pool; END where it is earlier than ten others.
+    """
+    row.p0 = min(row.p0, ts) if row.n > 0 else ts
+    row.p = max(row.p, ts)
     row.n += 1
     row.ordered += 1
+    cells = orders.cells
+    before = END
+    k = row.latest
+    while k != END and cells[k].ts > ts:
+        before = k
+        k = cells[k].next
     if row.listed == LISTED:
-        if ts < row.order_ts[0]:
+        if k == END:
             _push_out(row, ts)
-            return
-        _push_out(row, row.order_ts[0])
-        _close_gap(row, 0)
-    k = row.listed
-    while k > 0 and row.order_ts[k - 1] > ts:
-        row.order_ts[k] = row.order_ts[k - 1]
-        row.order_id[k] = row.order_id[k - 1]
-        row.order_left[k] = row.order_left[k - 1]
-        row.order_no[k] = row.order_no[k - 1]
-        k -= 1
-    row.order_ts[k] = ts
-    row.order_id[k] = order
-    row.order_left[k] = amount
-    row.order_no[k] = row.ordered
+            return END
+        k = _push_earliest_out(row, orders, before, k)
+    k = insert(orders, before, k)
+    if before == END:
+        row.latest = k
     row.listed += 1
+    cells[k].ts = ts
+    cells[k].id = order
+    cells[k].left = amount
+    cells[k].number = row.ordered
+    return int(k)
 
 
 @register_jitable
-def find_order(row: Any, order: int) -> int:
-    """Return the place of the latest listed order with this id, or -1."""
-    if order != 0:
-        for k in range(row.listed - 1, -1, -1):
-            if row.order_id[k] == order:
-                return k
-    return -1
+def find_order(row: Any, orders: Any, order: int) -> int:
+    """Return the place in the pool of the latest listed order with this id, or END."""
+    k = row.latest if order != 0 else END
+    while k != END and orders.cells[k].id != order:
+        k = orders.cells[k].next
+    return int(k)
 
 
 @register_jitable
-def forget_order(row: Any, k: int) -> None:
-    """Remove the order at place ``k``, as if it had never been made."""
+def forget_order(row: Any, orders: Any, k: int) -> None:
+    """Remove the listed order at place ``k`` of the pool, as if it had never been made."""
+    before = END
+    j = row.latest
+    while j != k:
+        before = j
+        j = orders.links[j]
+    following = remove(orders, before, k)
+    if before == END:
+        row.latest = following
     row.n -= 1
-    _close_gap(row, k)
+    row.listed -= 1
+    _find_first_and_last(row, orders)
 
 
 @register_jitable
-def last_order(row: Any) -> int:
-    """Return p, the instant of the last net order, or NEVER."""
-    if row.listed > 0:
-        return int(row.order_ts[row.listed - 1])
-    if row.n > 0:
-        return int(row.pushed_last)
-    return NEVER
+def _find_first_and_last(row: Any, orders: Any) -> None:
+    pushed = row.n > row.listed
+    row.p0 = row.pushed_first if pushed else NEVER
+    row.p = row.pushed_last if pushed else NEVER
+    k = row.latest
+    if k != END:
+        row.p = max(row.p, orders.cells[k].ts)
+        while orders.links[k] != END:
+            k = orders.links[k]
+        ts = orders.cells[k].ts
+        row.p0 = min(row.p0, ts) if pushed else ts
 
 
 @register_jitable
-def first_order(row: Any) -> int:
-    """Return p0, the instant of the first net order, or NEVER."""
-    if row.n > row.listed:
-        return int(row.pushed_first)
-    if row.listed > 0:
-        return int(row.order_ts[0])
-    return NEVER
+def _push_earliest_out(row: Any, orders: Any, before: int, k: int) -> int:
+    """Push the earliest out of a full list; return what stands at the place of ``k`` then."""
+    earliest = k
+    while orders.links[earliest] != END:
+        before = earliest
+        earliest = orders.links[earliest]
+    _push_out(row, orders.cells[earliest].ts)
+    remove(orders, before, earliest)
+    row.listed -= 1
+    return END if earliest == k else k
 
 
 @register_jitable
@@ -103,13 +139,3 @@ def _push_out(row: Any, ts: int) -> None:
     else:
         row.pushed_first = min(row.pushed_first, ts)
         row.pushed_last = max(row.pushed_last, ts)
-
-
-@register_jitable
-def _close_gap(row: Any, k: int) -> None:
-    row.listed -= 1
-    for j in range(k, row.listed):
-        row.order_ts[j] = row.order_ts[j + 1]
-        row.order_id[j] = row.order_id[j + 1]
-        row.order_left[j] = row.order_left[j + 1]
-        row.order_no[j] = row.order_no[j + 1]

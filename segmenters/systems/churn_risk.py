@@ -17,7 +17,7 @@ from numba.extending import register_jitable
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.calendar import day_start
 from segmenters.instants import FAR
-from segmenters.measures.tiles import END
+from segmenters.pools import END
 from segmenters.system import NONE_LABEL, DampedSystem, Label
 from segmenters.systems.lifecycle_course import ACTIVE, NEW, REACTIVATED
 

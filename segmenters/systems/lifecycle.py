@@ -350,9 +350,11 @@ class Lifecycle(System, frozen=True, kw_only=True):
             take_engagement(row, p, t)
 
     @staticmethod
-    def on_void(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bool) -> None:
+    def on_void(
+        row: Any, orders: Any, p: Any, t: int, number: int, order_ts: int, moved: bool
+    ) -> None:
         """Take back what a removed order did."""
-        take_removal(row, p, t, number, order_ts, moved)
+        take_removal(row, orders, p, t, number, order_ts, moved)
 
     @staticmethod
     def entered(
@@ -367,14 +369,14 @@ class Lifecycle(System, frozen=True, kw_only=True):
         judge_plainly(row, p, t)
 
     @staticmethod
-    def undo(row: Any, p: Any, deed: Any, clock: int) -> bool:
+    def undo(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> bool:
         """Undo the last change, if a late fact disproves it."""
-        return relive(row, p, deed, clock)
+        return relive(row, orders, p, deed, clock)
 
     @staticmethod
-    def on_late(row: Any, p: Any, deed: Any, clock: int) -> None:
+    def on_late(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> None:
         """Take a late fact that undoes nothing."""
-        take_at_clock(row, p, deed, clock)
+        take_at_clock(row, orders, p, deed, clock)
 
     @staticmethod
     def looked_at(f: Any, p: Any, t: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from numba.extending import register_jitable
 
 from segmenters.instants import FAR
 from segmenters.measures.gaps import gap_quantile
-from segmenters.measures.orders import first_order, last_order
+from segmenters.pools import END
 
 PROSPECT: Final = 0
 NEW: Final = 1
@@ -42,8 +42,8 @@ def view(row: Any) -> Any:
     """Look at a row as it is."""
     return View(
         row.n,
-        first_order(row),
-        last_order(row),
+        row.p0,
+        row.p,
         row.e,
         row.lifecycle,
         row.silent_after,
@@ -195,7 +195,9 @@ def take_engagement(row: Any, p: Any, t: int) -> None:
 
 
 @register_jitable
-def take_removal(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bool) -> None:
+def take_removal(
+    row: Any, orders: Any, p: Any, t: int, number: int, order_ts: int, moved: bool
+) -> None:
     """Take back at ``t`` what a removed order did: the return it made, or the end of a stage."""
     if row.n == 0:
         return
@@ -206,7 +208,7 @@ def take_removal(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bo
         row.react_n = max(row.react_n - 1, 0)
     if stage == REACTIVATED and number == row.react_no:
         if row.react_n > 0:
-            follow_up(row)
+            follow_up(row, orders)
         else:
             row.lifecycle = SILENT
             row.silent_at = t
@@ -219,13 +221,15 @@ def take_removal(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bo
 
 
 @register_jitable
-def follow_up(row: Any) -> None:
+def follow_up(row: Any, orders: Any) -> None:
     """Let the order after a removed return take its place: it would have woken the customer."""
-    k = 0
-    while row.order_ts[k] < row.react_at:
-        k += 1
-    row.react_at = row.order_ts[k]
-    row.react_no = row.order_no[k]
+    k = row.latest
+    before = orders[k].next
+    while before != END and orders[before].ts >= row.react_at:
+        k = before
+        before = orders[k].next
+    row.react_at = orders[k].ts
+    row.react_no = orders[k].number
     row.react_n -= 1
 
 
@@ -234,7 +238,7 @@ def begin_again(row: Any, p: Any, t: int) -> None:
     """Go back to new or reactivated, whose end by count was taken back, if its days still run."""
     if row.ended_from == NEW:
         enough = row.n >= p.new_orders
-        over = p.new_time > 0 and t >= first_order(row) + p.new_time
+        over = p.new_time > 0 and t >= row.p0 + p.new_time
     else:
         enough = row.react_n >= p.reactivated_orders
         over = p.reactivated_time > 0 and t >= row.react_at + p.reactivated_time

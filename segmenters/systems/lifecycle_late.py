@@ -33,7 +33,7 @@ def precedes(ts: int, at: int, clocked: bool) -> bool:
 
 
 @register_jitable
-def relive(row: Any, p: Any, deed: Any, clock: int) -> bool:
+def relive(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> bool:
     """Go back before the last change, take the fact there, and run the deadlines before the clock.
 
     Returns
@@ -53,7 +53,7 @@ def relive(row: Any, p: Any, deed: Any, clock: int) -> bool:
         row.quiet_since = row.was_quiet
     row.by_time = False
     before = row.lifecycle
-    take(row, p, deed)
+    take(row, orders, p, deed)
     t = deed.ts
     clocked = False
     unmoved = True
@@ -74,7 +74,7 @@ def relive(row: Any, p: Any, deed: Any, clock: int) -> bool:
 
 
 @register_jitable
-def take(row: Any, p: Any, deed: Any) -> None:
+def take(row: Any, orders: Any, p: Any, deed: Any) -> None:
     """Take a fact at its own instant."""
     if deed.kind == ORDER:
         take_order(row, p, deed.ts, deed.ts, deed.number)
@@ -82,11 +82,11 @@ def take(row: Any, p: Any, deed: Any) -> None:
         if deed.qualifies:
             take_engagement(row, p, deed.ts)
     elif deed.number != 0:
-        take_removal(row, p, deed.ts, deed.number, deed.order_ts, deed.moved)
+        take_removal(row, orders, p, deed.ts, deed.number, deed.order_ts, deed.moved)
 
 
 @register_jitable
-def take_at_clock(row: Any, p: Any, deed: Any, clock: int) -> None:
+def take_at_clock(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> None:
     """Take a late fact that undoes nothing, at the clock.
 
     An order wakes only a customer whom it would still keep from silence; an engagement counts
@@ -104,4 +104,4 @@ def take_at_clock(row: Any, p: Any, deed: Any, clock: int) -> None:
         if silent and deed.qualifies and deed.ts < row.silent_at:
             row.quiet_since = max(row.quiet_since, deed.ts)
     elif deed.number != 0:
-        take_removal(row, p, clock, deed.number, deed.order_ts, deed.moved)
+        take_removal(row, orders, p, clock, deed.number, deed.order_ts, deed.moved)

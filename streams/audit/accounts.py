@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from schemas.errors import DeliveryError
 from segmenters.engine import Engine
 from segmenters.instants import FAR, NEVER
-from segmenters.measures.orders import first_order, last_order
-from segmenters.measures.tiles import END
 from segmenters.oracle.book import ORDER
+from segmenters.pools import END
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,8 +187,8 @@ def _account(engine: Engine, place: int, today: int, changes: Mapping[int, Told]
     figures: dict[str, int | None] = {
         "orders_ever": int(row.ordered),
         "orders": int(row.n),
-        "first_purchase": _instant(first_order(row)),
-        "last_purchase": _instant(last_order(row)),
+        "first_purchase": _instant(row.p0),
+        "last_purchase": _instant(row.p),
         "last_engagement": _instant(row.e),
     }
     for days in engine.layout.windows:
@@ -208,7 +207,7 @@ def _window(engine: Engine, row: Any, today: int, days: int) -> tuple[int, int]:
     orders = spend = 0
     place = int(row.head)
     while place != END:
-        tile = engine.ledger.pool[place]
+        tile = engine.ledger.tiles.cells[place]
         if 0 <= today - tile.day < days:
             orders, spend = orders + int(tile.orders), spend + int(tile.spend)
         place = int(tile.next)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segmenters.engine import Engine
+from segmenters.pools import END
 from streams.decode import Decoder
 from streams.runs import join
 from tests.oracle import Customer, Rules
@@ -22,6 +23,7 @@ from tests.streams.workbench import INPUTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from segmenters.pools import Pool
     from segmenters.rules import Rules as EngineRules
     from tests.faults.trade import Deed
     from tests.oracle_book import Fact
@@ -30,7 +32,7 @@ Told = tuple[Any, ...]
 """One change as far as the oracle says: system, from, to, at, cause, sequence."""
 
 _CHANGE = ("system", "from", "to", "at", "cause", "sequence")
-_FREE = {"version", "looked", "until", "head"}
+_FREE = {"version", "looked", "until", "head", "latest"}
 """Row fields that depend on how facts were batched and when somebody looked, not on the facts."""
 _NO_BOUND = 1 << 60
 
@@ -158,15 +160,22 @@ def states(engine: Engine) -> dict[str, dict[str, Any]]:
     for number, key in enumerate(ledger.keys.at(np.arange(len(ledger)))):
         row = ledger.rows[number]
         state: dict[str, Any] = {name: row[name].tolist() for name in names}
-        tiles, tile = [], int(row["head"])
-        while tile != -1:
-            each = ledger.pool[tile]
-            tiles.append((int(each.day), int(each.orders), int(each.spend)))
-            tile = int(each.next)
+        state["tiles"] = _chained(ledger.tiles, int(row["head"]))
+        state["orders"] = _chained(ledger.orders, int(row["latest"]))
         profile = profiles[number]
-        state["tiles"] = tiles
         state["profile"] = (profile.systems, profile.sequence, profile.valid_until, profile.next)
         found[key.decode()] = state
+    return found
+
+
+def _chained(pool: Pool, place: int) -> list[dict[str, int]]:
+    """Give what a chain holds, its links apart."""
+    names = [name for name in pool.cells.dtype.names if name != "next"]
+    found = []
+    while place != END:
+        cell = pool.cells[place]
+        found.append({name: int(cell[name]) for name in names})
+        place = int(cell.next)
     return found
 
 

@@ -24,6 +24,7 @@ from schemas import topics
 from schemas.profiles import CLOCK_KEY, customer_key, members_key
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.engine import Engine
+from segmenters.measures.orders import forget_order
 from segmenters.rules import load
 from streams.audit.audit import Request, audit
 from streams.audit.verdict import Skip
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from segmenters.ledger import Ledger
     from streams.audit.report import Drift, Report
 
 CUSTOMERS = 160
@@ -163,46 +165,43 @@ def rows_of(site: Site) -> dict[bytes, bytes]:
     return {key: value for _, key, value, _ in records if not key.startswith(b"\xff")}
 
 
-def altered(value: bytes, alter: Callable[[Any, Any], None]) -> bytes:
+def altered(value: bytes, alter: Callable[[Any, Ledger], None]) -> bytes:
     """Decode a row, change it, and encode it again: its checksum fits."""
     engine = Engine(load(None))
     engine.load_rows([b"c"], [value])
     engine.wind()
-    alter(engine.ledger.rows[0], engine.ledger.pool)
+    alter(engine.ledger.rows[0], engine.ledger)
     return engine.dump_rows(np.array([0]))[0][1]
 
 
 def has_it_all(value: bytes) -> bool:
     """Say whether a customer has what is going to be altered."""
     fit = []
-    altered(
-        value,
-        lambda row, _: fit.append(row.n > 1 and row.e > 0 and row.order_ts[row.listed - 1] > YOUNG),
-    )
+    altered(value, lambda row, _: fit.append(row.n > 1 and row.e > 0 and row.p > YOUNG))
     return bool(fit[0])
 
 
-def add_a_penny(row: Any, pool: Any) -> None:
-    pool[row.head].spend += 1
+def add_a_penny(row: Any, ledger: Ledger) -> None:
+    ledger.tiles.cells[row.head].spend += 1
 
 
-def swap_the_segment(row: Any, _: Any) -> None:
+def swap_the_segment(row: Any, _: Ledger) -> None:
     row.lifecycle = 2 if row.lifecycle == 4 else 4
 
 
-def raise_the_sequence(row: Any, _: Any) -> None:
+def raise_the_sequence(row: Any, _: Ledger) -> None:
     row.sequence += 1
 
 
-def lose_an_order(row: Any, pool: Any) -> None:
+def lose_an_order(row: Any, ledger: Ledger) -> None:
     """Make the row what it would be without the last order, its segments apart."""
-    row.n -= 1
-    row.listed -= 1
-    pool[row.head].orders -= 1
-    pool[row.head].spend -= row.order_left[row.listed]
+    day = ledger.tiles.cells[row.head]
+    day.orders -= 1
+    day.spend -= ledger.orders.cells[row.latest].left
+    forget_order(row, ledger.orders, row.latest)
 
 
-def lose_an_engagement(row: Any, _: Any) -> None:
+def lose_an_engagement(row: Any, _: Ledger) -> None:
     row.e -= MS_PER_DAY
 
 

@@ -66,7 +66,9 @@ def test_days_are_moved_with_their_customers() -> None:
     again, _ = brought_over(engine, PLAIN, 20)
     assert [(change.from_, change.to) for change in told] == [("potential_loyalist", "hhh")]
     both = [each.ledger for each in (old, again)]
-    first, second = ([(t.day, t.orders, t.spend) for t in each.pool[1:4]] for each in both)
+    first, second = ([(t.day, t.orders, t.spend) for t in each.tiles.cells[1:4]] for each in both)
+    assert sorted(first) == sorted(second)
+    first, second = ([(o.ts, o.id, o.left) for o in each.orders.cells[1:4]] for each in both)
     assert sorted(first) == sorted(second)
 
 
@@ -88,17 +90,17 @@ def test_a_segment_that_is_no_more_is_named_where_a_customer_comes_from_and_then
     ]
 
 
-def test_rows_that_a_rule_left_stale_give_their_days_back() -> None:
+def test_rows_that_a_rule_left_stale_give_their_days_and_orders_back() -> None:
     old = Engine(PLAIN)
     bought(old, [0, 5, 9])
     engine, _ = brought_over(old, MAP_C, 20)
-    tiles = int(engine.ledger.free[1])
+    used = engine.ledger.tiles.nbytes, engine.ledger.orders.nbytes
     for _ in range(5):
         engine.load_rows(*zip(*old.dump_rows(np.arange(1)), strict=True))
         over = Changeover(engine, [PLAIN], 20 * DAY, KEPT)
         over.step()
-    assert int(engine.ledger.free[1]) == tiles
-    assert engine.ledger.rows[0].tiles == 3
+    assert (engine.ledger.tiles.nbytes, engine.ledger.orders.nbytes) == used
+    assert (engine.ledger.rows[0].tiles, engine.ledger.rows[0].listed) == (3, 3)
 
 
 def test_a_window_wider_than_the_days_kept_is_refused() -> None:

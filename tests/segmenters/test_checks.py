@@ -90,6 +90,12 @@ class Unnamed(Sound, frozen=True, kw_only=True):
         return {"young": Label("新", "Young"), "old": Label("旧", "")}
 
 
+class Overlooking(Sound, frozen=True, kw_only=True):
+    @staticmethod
+    def on_void(row: Any, p: Any, t: int, number: int, order_ts: int, moved: bool) -> None:
+        """Take no orders, as if they stood in the row."""
+
+
 class OutOfRange(Sound, frozen=True, kw_only=True):
     @staticmethod
     def classify(f: Any, p: Any, t: int) -> int:
@@ -132,6 +138,7 @@ def test_a_sound_system_passes(check: Callable[[System], None]) -> None:
         (Undocumented(), checks.parameters_are_documented_and_frozen),
         (WithoutExample(), checks.there_is_an_example),
         (Unnamed(), checks.segments_have_names_in_both_languages),
+        (Overlooking(), checks.hooks_take_what_they_are_given),
         (OutOfRange(), checks.every_customer_has_exactly_one_segment),
         (Late(), checks.no_deadline_is_missed),
         (Stuck(), checks.no_deadline_is_missed),

@@ -7,9 +7,10 @@ import pytest
 
 from schemas.errors import ChangelogCorrupt, LayoutChanged
 from segmenters.batch import EventBatch
+from segmenters.changelog import HEAD_BYTES, seal
 from segmenters.engine import Engine
 from segmenters.ledger import FIRST_CAPACITY
-from segmenters.measures.tiles import BLANK
+from segmenters.pools import BLANK
 from segmenters.rules import defaults, loads
 
 DAY = 86_400_000
@@ -47,10 +48,13 @@ def test_rows_keep_their_customers_while_capacity_doubles(crowd: Engine) -> None
         row = crowd.row_of(b"c%d" % number)
         assert ledger.keys.at(np.array([row])) == (b"c%d" % number,)
         assert ledger.rows.n[row] == 2
-        assert ledger.rows.order_ts[row][:2].tolist() == [DAY + number, 2 * DAY + number]
+        assert (ledger.rows.p0[row], ledger.rows.p[row]) == (DAY + number, 2 * DAY + number)
+        latest = ledger.orders.cells[ledger.rows.latest[row]]
+        assert (latest.ts, latest.number) == (2 * DAY + number, 2)
+        assert ledger.orders.cells[latest.next].ts == DAY + number
     assert crowd.row_of(b"c%d" % CROWD) == -1
     assert (ledger.rows.n[:CROWD] == 2).all()
-    assert int(ledger.free[1]) == BLANK + 1 + 2 * CROWD
+    assert int(ledger.tiles.free[1]) == int(ledger.orders.free[1]) == BLANK + 1 + 2 * CROWD
 
 
 def test_a_crowd_is_read_back_equal(crowd: Engine) -> None:
@@ -64,7 +68,7 @@ def test_a_crowd_is_read_back_equal(crowd: Engine) -> None:
     assert (other.ledger.dues[:CROWD] == crowd.ledger.dues[:CROWD]).all()
 
 
-def test_of_one_key_the_last_value_wins_and_gives_back_the_tiles_of_others(crowd: Engine) -> None:
+def test_of_one_key_the_last_value_wins_and_gives_back_what_others_held(crowd: Engine) -> None:
     rows = np.arange(3)
     new = crowd.dump_rows(rows)
     engine = Engine(defaults())
@@ -74,14 +78,16 @@ def test_of_one_key_the_last_value_wins_and_gives_back_the_tiles_of_others(crowd
     for _ in range(4):
         engine.load_rows(keys, [value for _, value in old + new])
     assert engine.dump_rows(rows) == new
-    assert (engine.customers, int(engine.ledger.free[1])) == (3, BLANK + 1 + 6)
+    assert engine.customers == 3
+    ledger = engine.ledger
+    assert [int(pool.free[1]) for pool in (ledger.tiles, ledger.orders)] == [BLANK + 1 + 6] * 2
 
 
-def test_no_more_is_held_than_rows_and_tiles(crowd: Engine) -> None:
+def test_no_more_is_held_than_rows_tiles_and_orders(crowd: Engine) -> None:
     ledger = crowd.ledger
-    tile = ledger.pool.itemsize
-    held = CROWD * (ledger.rows.itemsize + 24 + 2 * tile)
-    assert ledger.nbytes == held + tile + ledger.keys.nbytes
+    day = ledger.tiles.cells.itemsize + ledger.orders.cells.itemsize
+    held = CROWD * (ledger.rows.itemsize + 24 + 2 * day)
+    assert ledger.nbytes == held + day + ledger.keys.nbytes
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +129,26 @@ def test_exchanged_words_are_noticed(value: bytes, reader: Engine) -> None:
         if exchanged != words:
             with pytest.raises(ChangelogCorrupt):
                 reader.load_rows([b"c0"], [b"".join(exchanged)])
+
+
+@pytest.mark.parametrize(("name", "count"), [
+    ("tiles", 1), ("tiles", 3), ("tiles", -1), ("listed", 1), ("listed", 3), ("listed", 11),
+    ("listed", -1),
+])  # fmt: skip
+def test_a_row_that_says_it_has_other_than_stands_behind_it_is_noticed(
+    value: bytes, reader: Engine, name: str, count: int
+) -> None:
+    reader.load_rows([b"c0"], [value])
+    used = reader.ledger.nbytes
+    words = np.frombuffer(value, np.int64).copy()
+    row = words.view(np.uint8)[HEAD_BYTES:][: reader.layout.row.itemsize].view(reader.layout.row)
+    row[name] = count
+    seal(words, 0, len(value), reader.ledger.stamp)
+    with pytest.raises(ChangelogCorrupt):
+        reader.load_rows([b"c0"], [words.tobytes()])
+    reader.load_rows([b"c0"], [value])
+    assert reader.ledger.nbytes == used
+    assert reader.dump_rows(np.arange(1)) == [(b"c0", value)]
 
 
 def test_one_bad_value_among_good_ones_is_noticed(value: bytes, reader: Engine) -> None:

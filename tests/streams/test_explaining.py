@@ -110,9 +110,16 @@ def test_a_customer_is_explained_whatever_the_id(shop: Shop, path: str, name: st
 
 def test_the_engine_is_left_as_it_was(shop: Shop) -> None:
     ledger = shop.run.engine.ledger
-    before = (ledger.rows.tobytes(), ledger.dues.tobytes(), ledger.pool.tobytes())
+
+    def held() -> tuple[bytes, ...]:
+        pools = ledger.tiles, ledger.orders
+        return tuple(
+            each.tobytes() for each in (ledger.rows, ledger.dues, *(pool.cells for pool in pools))
+        )
+
+    before = held()
     assert shop.ask("/v1/customers/17850/explanation").status == 200
-    assert before == (ledger.rows.tobytes(), ledger.dues.tobytes(), ledger.pool.tobytes())
+    assert before == held()
 
 
 def test_a_customer_of_another_workers_partition_is_not_found(shop: Shop) -> None:
