@@ -36,7 +36,7 @@ from schemas.lookups import (
 )
 from streams.serving import customers, health, pages, problems, segments, streaming
 from streams.serving.customers import customer_id_of
-from streams.serving.gate import BODY_MOST, CALLER
+from streams.serving.gate import BODY_MOST, admit
 from streams.serving.migrations import LATEST, Asked, migrations
 from streams.serving.problems import PROBLEM_JSON, Refusal, away
 from streams.serving.ring import Filter, read_cursor
@@ -76,16 +76,8 @@ def _parts(request: _Request) -> Parts:
 
 
 def _needs(scope: Scope) -> Any:
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        caller: Any = connection.scope.get(CALLER)
-        if caller is None:
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED,
-                problems.WORDS[401],
-                {"www-authenticate": 'Bearer realm="rewake"'},
-            )
-        if scope not in caller.scopes:
-            raise Refusal(HTTPStatus.FORBIDDEN, f"{problems.WORDS[403]}: {scope.value}")
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        admit(connection.scope, scope)  # type: ignore[arg-type]
 
     return guard
 
@@ -126,12 +118,9 @@ async def get_customer(request: _Request, customer_id: _Id) -> Response[Customer
     """Return one customer's current segments."""
     parts = _parts(request)
     [answer] = await parts.cache.look_up([customer_id_of(customer_id)])
-    customer = customers.one(answer, parts.labels)
-    tag = customers.tag_of(customer)
-    headers = {"cache-control": "no-cache"} | ({} if tag is None else {"etag": tag})
-    if customers.matches(tag, request.headers.get("if-none-match")):
-        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return Response(customer, headers=headers)
+    told = customers.reply(answer, parts.labels, request.headers.get("if-none-match"))
+    # In the words of the description it is a Customer; it comes encoded.
+    return Response(told.body, status_code=told.status, headers=told.headers)  # type: ignore[arg-type]
 
 
 @get(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -146,8 +146,7 @@ class Cache:
         with self._asking():
             answers = await self._lookups.find(customer_ids)
         for answer in answers:
-            found, stale = answer.profile is not None, answer.stale
-            self._metrics.lookups.labels(_word(found), _word(stale)).inc()
+            self._metrics.looked_up(answer.profile is not None, answer.stale)
         return answers
 
     async def _look_up(self, customer_ids: Sequence[str]) -> list[Answer | Exception]:
@@ -227,7 +226,3 @@ def _sums(clocks: Clocks, written: Mapping[str, str]) -> list[Sums]:
     if any(str(number) not in written for number in range(partitions)):
         return []
     return [read_sums(written[str(number)]) for number in range(partitions)]
-
-
-def _word(yes: Any) -> str:
-    return "yes" if yes else "no"

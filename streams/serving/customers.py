@@ -7,7 +7,7 @@ cache becomes on the wire, and its ETag. Must not read the cache itself.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -70,6 +70,30 @@ def _fields(answer: Answer, labels: Labels) -> dict[str, Any]:
             for system, segment in profile.next.items()
         },
     }
+
+
+class Reply(NamedTuple):
+    """What is answered about one customer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def reply(answer: Answer, labels: Labels, if_none_match: str | None) -> Reply:
+    """Answer about one customer, or say that the asker has this very answer already.
+
+    Raises
+    ------
+    Refusal
+        When the cache knows no such customer.
+    """
+    customer = one(answer, labels)
+    tag = tag_of(customer)
+    headers = {"cache-control": "no-cache"} | ({} if tag is None else {"etag": tag})
+    if matches(tag, if_none_match):
+        return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
+    return Reply(HTTPStatus.OK, headers, encode(customer))
 
 
 def one(answer: Answer, labels: Labels) -> Customer:

@@ -5,6 +5,7 @@ Responsible for names, labels and units. Labels never hold a customer. Must not 
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import version
 from typing import Final
 
@@ -56,3 +57,16 @@ class ServeMetrics:
         )
         self.build = Info("rewake_build", "Version of the service.", registry=registry)
         self.build.info({"version": version("rewake")})
+        # To find the child of its labels costs more than to count.
+        self._request = functools.cache(self.requests.labels)
+        self._duration = functools.cache(self.duration.labels)
+        self._lookup = functools.cache(self.lookups.labels)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request by its route's template, a known method and the status."""
+        self._request(route, method, str(status)).inc()
+        self._duration(route).observe(seconds)
+
+    def looked_up(self, found: bool, stale: bool) -> None:
+        """Count a customer that was looked up."""
+        self._lookup("yes" if found else "no", "yes" if stale else "no").inc()

@@ -26,6 +26,7 @@ from streams.serving.asking import Asking
 from streams.serving.cache import Cache
 from streams.serving.feed import Feed
 from streams.serving.gate import Gate
+from streams.serving.hot_path import HotPath
 from streams.serving.labels import Labels
 from streams.serving.lags import Lags
 from streams.serving.limits import RateLimit
@@ -125,7 +126,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     application = app.build(parts)
     application.state.description = msgspec.json.encode(application.openapi_schema.to_schema())
     tokens = Tokens(settings.web_tokens.get_secret_value())
-    gate = Gate(application, tokens, RateLimit(settings.web_rate), metrics)
+    answering = HotPath(application, cache, parts.labels)
+    gate = Gate(answering, tokens, RateLimit(settings.web_rate), metrics)
     config = uvicorn.Config(
         gate,
         http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,

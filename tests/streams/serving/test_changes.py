@@ -15,7 +15,7 @@ from streams.serving.metrics import ServeMetrics
 from streams.serving.ring import Entry, Filter, Ring
 from streams.serving.streaming import ChangeStream, Start
 from streams.settings import load_settings
-from tests.streams.serving.conftest import THEN, Service, until
+from tests.streams.serving.conftest import THEN, Service, now, until
 from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def test_a_stream_is_about_what_was_asked_for(service: Service, topic: Topic):
     path = "/v1/changes?system=lifecycle&cause=clock&to=silent"
     with streaming(service, path) as events:
         topic.tell("filter-1", "active", "silent", THEN, cause="event")
-        topic.tell("filter-1", "silent", "churned", THEN, cause="clock")
-        topic.tell("filter-1", "active", "silent", THEN, cause="clock", system="rfm")
-        wanted = topic.tell("filter-1", "active", "silent", THEN, cause="clock")
+        topic.tell("filter-1", "silent", "churned", now(), cause="clock")
+        topic.tell("filter-1", "active", "silent", now(), cause="clock", system="rfm")
+        wanted = topic.tell("filter-1", "active", "silent", now(), cause="clock")
         assert next(events).data == wanted
 
 
