@@ -1,8 +1,8 @@
 """Give the tests of the live page a real shop that is alive, and a real browser to look at it.
 
-One worker and one service serve all tests of the folder. Where the system has packages,
-`scripts/browser` installs the browser and its absence is a failure; elsewhere the tests skip, and
-the end of the run says so.
+One worker and one service serve all tests of a module, and end with it. Where the system has
+packages, `scripts/browser` installs the browser and its absence is a failure; elsewhere the tests
+skip, and the end of the run says so.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def trade() -> list[Event]:
     return [ordered(name, days, amount) for days, name, amount in sorted(found, reverse=True)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Run a worker and a service on sixty customers."""
     assert CHROMIUM.exists(), f"expected {CHROMIUM}; scripts/browser installs it"
@@ -184,7 +184,7 @@ def shop(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -
             store.flushdb()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(shop: Shop) -> Iterator[Browser]:  # noqa: ARG001 - it looks at the shop
     """Run a browser."""
     with sync_playwright() as playwright:
@@ -259,7 +259,7 @@ def visiting(shop: Shop, browser: Browser) -> Iterator[Callable[..., Visit]]:
     assert [wrong for visit in visits for wrong in visit.wrong] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _visitor(shop: Shop, browser: Browser) -> Iterator[Visit]:
     """Hold one window for most tests: its browser need not compile the charts anew each time."""
     visit = Visit(browser, shop.address)

@@ -35,7 +35,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("stranger"), "Somebody else")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secure_kafka(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[SecureKafka]:
@@ -51,7 +51,7 @@ def secure_kafka(
         server.servers.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secure_redis(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, redis_url: str
 ) -> Iterator[SecureRedis]:
