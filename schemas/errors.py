@@ -21,6 +21,7 @@ is raised. Messages say what was expected, what came, and what to do.
     │   ├── ProducerFailed      producer_failed: outcome of a transaction unknown
     │   └── Stalled             stalled: no progress within the bound
     ├── CacheHeld               the state of another app fills the cache        exit 1
+    ├── NotExplained            a worker answered, without an explanation       exit 1
     └── Rejected                one bad event: a dead letter, then on
 """
 # ruff: noqa: N818 — names say what happened; the root says that they are errors.
@@ -207,6 +208,35 @@ class CacheHeld(RewakeError):
     """
 
     code = "cache_held"
+
+
+class NotExplained(RewakeError):
+    """Say that the owner of a partition answered, with no explanation.
+
+    The message has the worker's words: the customer is unknown, a token with the scope ``explain``
+    is asked for, or the partition is just moving. Ask again in a moment; a lookup without
+    ``--explain`` answers from the cache all the same.
+
+    Parameters
+    ----------
+    message
+        What was expected, what came, what to do.
+    status
+        The HTTP status of the answer.
+    detail
+        Its words.
+    """
+
+    code = "not_explained"
+
+    def __init__(self, message: str, status: int, detail: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[NotExplained], tuple[str, int, str]]:
+        """Pickle by the arguments, not by the message alone."""
+        return type(self), (self.message, self.status, self.detail)
 
 
 class Reason(StrEnum):

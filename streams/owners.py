@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry as PatientRetry
 
 from schemas import explanations
-from schemas.errors import RewakeError
+from schemas.errors import NotExplained, RewakeError
 from schemas.lookups import Problem
 from schemas.profiles import EPOCH_KEY, OWNERS_KEY, read_epoch
 from streams.explaining import BEFORE, BEHIND
@@ -41,25 +41,6 @@ RENEWED_S: Final = 5.0
 EXPIRES_MS: Final = 15_000
 ANSWER_S: Final = 5.0
 _WITHOUT: Final = "`rewake lookup` without --explain answers from the cache all the same"
-
-
-class NotExplained(RewakeError):  # noqa: N818 - says what happened, as all errors here do
-    """Say that the owner of a partition answered, with no explanation.
-
-    Parameters
-    ----------
-    message
-        What was expected, what came, what to do.
-    status
-        The status of the answer.
-    detail
-        Its words.
-    """
-
-    def __init__(self, message: str, status: int, detail: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.detail = detail
 
 
 def owner_key(partition: int) -> str:

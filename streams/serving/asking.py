@@ -10,7 +10,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from schemas.errors import RewakeError
+from schemas.errors import NotExplained, RewakeError
 from streams import owners
 from streams.serving.problems import away
 
@@ -46,13 +46,13 @@ class Asking:
         async with self._turn:
             try:
                 return await asyncio.to_thread(owners.ask, self._settings, customer_id, partition)
-            except owners.NotExplained as error:
+            except NotExplained as error:
                 raise away(_why(error)) from error
             except RewakeError as error:
                 raise away(str(error)) from error
 
 
-def _why(error: owners.NotExplained) -> str:
+def _why(error: NotExplained) -> str:
     if error.status == HTTPStatus.NOT_FOUND:
         # The cache knows the customer: the partition is moving between workers.
         return f"the worker that was asked does not know the customer yet: {error.detail}"
