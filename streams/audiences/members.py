@@ -154,13 +154,20 @@ class Members:
             When the cache is filled anew meanwhile.
         """
         first = audience.conditions[0]
-        walks = [self._walk(members_key(first.system, s), audience) for s in first.segments]
-        entries = iter(heapq.merge(*walks))
+        ends: dict[str, _Entry | None] = {
+            members_key(first.system, s): None for s in first.segments
+        }
         met = array("q")
-        while page := list(islice(entries, PAGE)):
-            for member in self.look_up(self._unmet(page, met), audience):
-                met.append(hash(member.profile.customer_id))
-                yield member
+        more = True
+        while more:
+            more = False
+            entries = iter(heapq.merge(*[self._walk(key, audience, ends) for key in ends]))
+            while page := list(islice(entries, PAGE)):
+                # Whoever moves may go where a walk has ended: all are looked at again from there.
+                more = True
+                for member in self.look_up(self._unmet(page, met), audience):
+                    met.append(hash(member.profile.customer_id))
+                    yield member
 
     def _unmet(self, page: Sequence[_Entry], met: array[int]) -> list[str]:
         """Leave out who moved after the walk began and was met where they were."""
@@ -201,11 +208,18 @@ class Members:
 
     # ---- one set of members
 
-    def _walk(self, key: str, audience: Audience) -> Iterator[_Entry]:
-        """Yield a set's members by since, each once, while members come and go."""
+    def _walk(
+        self, key: str, audience: Audience, ends: dict[str, _Entry | None]
+    ) -> Iterator[_Entry]:
+        """Yield a set's members by since, each once, while members come and go.
+
+        It begins behind the member it ended with before, and notes with which it ends now.
+        """
         low, high = _bounds(audience)
-        page = self._from_score(key, low, high, 0)
+        end = ends[key]
+        page = self._from_score(key, low, high, 0) if end is None else self._beyond(key, end, high)
         while page:
+            ends[key] = page[-1]
             yield from page
             page = self._behind(key, page, high)
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
@@ -134,6 +134,7 @@ MOVES = st.lists(
     moves=MOVES,
     page=st.integers(1, 5),
 )
+@example(sinces=[1, 1], moves=[(0, 0, "silent", False), (1, 0, "churned", False)], page=1)
 def test_whoever_is_in_it_all_the_while_is_found_exactly_once(
     url: str,
     monkeypatch: pytest.MonkeyPatch,
