@@ -98,7 +98,7 @@ async def test_a_worker_that_stands_still_is_dead_and_says_why(bench: Workbench)
     worker = bench.run(
         [sys.executable, "-c", DEAF],
         REWAKE_METRICS=f"{HOST}:{port}",
-        REWAKE_STALL_TIMEOUT="2s",
+        REWAKE_STALL_TIMEOUT="4s",
     )
     await listening(bench, worker, port)
     assert health.probe(Address(HOST, port)) == "ok"
