@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from segmenters.describe import section
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-_ATTRIBUTES = re.compile(
-    r"^Attributes\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", re.MULTILINE | re.DOTALL
-)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -38,16 +35,7 @@ def wrapped(text: str, width: int = 120) -> list[str]:
 
 def attributes(kind: type) -> dict[str, str]:
     """Return what the docstring's section ``Attributes`` says, by name, as one line each."""
-    section = _ATTRIBUTES.search(inspect.cleandoc(kind.__doc__ or "") + "\n")
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in (section[1] if section else "").splitlines():
-        if line and not line[0].isspace():
-            names = [name.strip() for name in line.partition(":")[0].split(",")]
-            found |= dict.fromkeys(names, "")
-        elif line.strip():
-            found |= {name: f"{found[name]} {line.strip()}".strip() for name in names}
-    return found
+    return section(kind.__doc__ or "", "Attributes")
 
 
 def documented(where: Any) -> dict[str, str]:

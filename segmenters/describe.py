@@ -33,9 +33,6 @@ UNITS: Final = {
 MONEY: Final = "base currency, major units"
 """What a decimal counts whose name says nothing else."""
 
-_SECTION: Final = re.compile(
-    r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", re.MULTILINE | re.DOTALL
-)
 _WORDS: Final = {int: "whole number", str: "text", bool: "true or false", Decimal: "decimal"}
 
 
@@ -111,15 +108,17 @@ def meanings(kind: type) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
-        found |= _section(vars(each).get("__doc__") or "")
+        found |= section(vars(each).get("__doc__") or "", "Parameters")
     return found
 
 
-def _section(text: str) -> dict[str, str]:
-    section = _SECTION.search(inspect.cleandoc(text) + "\n")
+def section(text: str, title: str) -> dict[str, str]:
+    """Return what a section of a docstring says, by name, as one line each."""
+    pattern = rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-{{3,}}$|\Z)"
+    said = re.search(pattern, inspect.cleandoc(text) + "\n", re.MULTILINE | re.DOTALL)
     found: dict[str, str] = {}
     names: list[str] = []
-    for line in (section[1] if section else "").splitlines():
+    for line in (said[1] if said else "").splitlines():
         if line and not line[0].isspace():
             names = [name.strip() for name in line.partition(":")[0].split(",")]
             found |= dict.fromkeys(names, "")

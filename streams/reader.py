@@ -12,6 +12,7 @@ and only a clock nobody has published makes it stale.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis import Redis
@@ -35,7 +36,7 @@ from streams.settings import shown
 from streams.sinks.trouble import advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from redis.asyncio.client import Pipeline as AsyncPipeline
     from redis.client import Pipeline
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from schemas.vocabulary import Instant
     from streams.settings import Settings
 
-CONNECT_SECONDS = 5.0
+ANSWER_S = 5.0
 
 
 class Answer(NamedTuple):
@@ -99,25 +100,40 @@ def lookup(settings: Settings, customer_id: str, now: Instant) -> Answer:
     RewakeError
         When the cache does not answer, or holds something else.
     """
+    with open_cache(settings) as client:
+        pipeline = client.pipeline(transaction=True)
+        ask(pipeline, [customer_id])
+        replies = pipeline.execute()
+    [answer] = understand(settings, [customer_id], replies, now)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+@contextmanager
+def open_cache(settings: Settings) -> Iterator[Redis]:
+    """Open the cache for the length of a block; texts come as text.
+
+    Raises
+    ------
+    UsageError
+        When the settings name no cache.
+    RewakeError
+        When it does not answer, then or within the block.
+    """
     if not settings.redis:
         raise UsageError("expected a cache to look into, REWAKE_REDIS is empty; set it to its URL")
     try:
         with Redis.from_url(
             settings.redis,
             decode_responses=True,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=CONNECT_SECONDS,
+            socket_connect_timeout=ANSWER_S,
+            socket_timeout=ANSWER_S,
             retry=Retry(NoBackoff(), 0),
         ) as client:
-            pipeline = client.pipeline(transaction=True)
-            ask(pipeline, [customer_id])
-            replies = pipeline.execute()
+            yield client
     except RedisError as error:
         raise RewakeError(unanswered(settings, error)) from error
-    [answer] = understand(settings, [customer_id], replies, now)
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def ask(pipeline: Pipeline | AsyncPipeline, customer_ids: Sequence[str]) -> None:

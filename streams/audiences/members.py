@@ -16,12 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from schemas.errors import CacheHeld, RewakeError, UsageError
+from schemas.errors import RewakeError
 from schemas.profiles import (
     CLOCK_KEY,
     EPOCH_KEY,
@@ -29,15 +25,14 @@ from schemas.profiles import (
     customer_key,
     is_stale,
     members_key,
-    read_epoch,
 )
 from streams.partitioner import partitions_of
-from streams.reader import judge
-from streams.settings import shown
-from streams.sinks.trouble import advice
+from streams.reader import epoch_of, judge, open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from redis import Redis
 
     from schemas.profiles import Epoch
     from schemas.vocabulary import Instant
@@ -45,7 +40,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 PAGE: Final = 1_000
-_ANSWER_S: Final = 10.0
 
 _Entry = tuple[int, str]
 """Since and customer id, as a set of members holds them."""
@@ -113,17 +107,11 @@ class Members:
         self.began = self._reading(*pipeline.execute())
 
     def _reading(self, written: str | None, clocks: dict[str, str]) -> Reading:
-        if written is None:
+        epoch = epoch_of(self._settings, written)
+        if epoch is None:
             raise RewakeError(
                 "expected a filled cache, it was never filled, or was flushed; does a worker run "
                 "against this Redis?"
-            )
-        epoch = read_epoch(written)
-        app = self._settings.app
-        if epoch.filler.app != app:
-            raise CacheHeld(
-                f"expected the cache to be that of app {app}, it is that of app "
-                f"{epoch.filler.app}; are REWAKE_APP and REWAKE_REDIS those of the worker?"
             )
         complete = len(clocks) >= epoch.filler.partitions
         as_of = min(map(int, clocks.values())) if complete else None
@@ -161,7 +149,9 @@ class Members:
         more = True
         while more:
             more = False
-            entries = iter(heapq.merge(*[self._walk(key, audience, ends) for key in ends]))
+            begins = self._begins(audience, ends)
+            walks = [self._walk(key, page, audience, ends) for key, page in begins.items()]
+            entries = iter(heapq.merge(*walks))
             while page := list(islice(entries, PAGE)):
                 # Whoever moves may go where a walk has ended: all are looked at again from there.
                 more = True
@@ -208,16 +198,34 @@ class Members:
 
     # ---- one set of members
 
+    def _begins(
+        self, audience: Audience, ends: dict[str, _Entry | None]
+    ) -> dict[str, list[_Entry]]:
+        """Return what stands in each set behind the member its walk has come to.
+
+        All of one instant: between two looks somebody could move from the second set to the first.
+        """
+        low, high = _bounds(audience)
+        pipeline = self._client.pipeline(transaction=True)
+        for key, end in ends.items():
+            begin = low if end is None else end[0]
+            pipeline.zrangebyscore(key, begin, high, start=0, num=PAGE, withscores=True)
+        found: dict[str, list[_Entry]] = {}
+        for (key, end), page in zip(ends.items(), map(_entries, pipeline.execute()), strict=True):
+            behind = [each for each in page if end is None or each > end]
+            if end is not None and not behind and len(page) == PAGE:
+                behind = self._beyond(key, end, high)  # a whole page of one instant
+            found[key] = behind
+        return found
+
     def _walk(
-        self, key: str, audience: Audience, ends: dict[str, _Entry | None]
+        self, key: str, page: list[_Entry], audience: Audience, ends: dict[str, _Entry | None]
     ) -> Iterator[_Entry]:
         """Yield a set's members by since, each once, while members come and go.
 
-        It begins behind the member it ended with before, and notes with which it ends now.
+        It begins with a page, and notes with which member it has come to an end.
         """
-        low, high = _bounds(audience)
-        end = ends[key]
-        page = self._from_score(key, low, high, 0) if end is None else self._beyond(key, end, high)
+        _, high = _bounds(audience)
         while page:
             ends[key] = page[-1]
             yield from page
@@ -279,21 +287,8 @@ def open_members(settings: Settings, now: Instant) -> Iterator[Members]:
     RewakeError
         When it does not answer, or nobody has filled it.
     """
-    if not settings.redis:
-        raise UsageError("expected a cache to look into, REWAKE_REDIS is empty; set it to its URL")
-    try:
-        with Redis.from_url(
-            settings.redis,
-            decode_responses=True,
-            socket_connect_timeout=_ANSWER_S,
-            socket_timeout=_ANSWER_S,
-            retry=Retry(NoBackoff(), 0),
-        ) as client:
-            yield Members(client, settings, now)
-    except RedisError as error:
-        url = shown(settings)["REWAKE_REDIS"]
-        message = f"expected Redis at {url} to answer, got {error}; {advice(error)}"
-        raise RewakeError(message) from error
+    with open_cache(settings) as client:
+        yield Members(client, settings, now)
 
 
 def take(members: Iterable[Member], count: int) -> list[Member]:
