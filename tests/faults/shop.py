@@ -54,7 +54,7 @@ from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, u
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 
 DEFAULT_RULES = Path(__file__).parents[2] / "rules" / "default.toml"
@@ -290,7 +290,7 @@ class Shop(Workbench):
 
     async def at_work(self, within: float = 180) -> None:
         """Wait until the history has been applied; the first worker compiles the rules before."""
-        await until(self.caught_up, within, 0.25)
+        await self._until("the history applied", self.caught_up, within)
 
     @property
     def applied(self) -> int:
@@ -306,7 +306,7 @@ class Shop(Workbench):
             await self.changelog.read_on()
             return self._reached(ends)
 
-        await until(reached, within, 0.25)
+        await self._until("all applied again", reached, within)
         return time.monotonic() - began
 
     async def caught_up(self) -> bool:
@@ -343,7 +343,29 @@ class Shop(Workbench):
             records = self.changelog.records
             return all(record is not None and record.clock >= due for record in records)
 
-        await until(passed, within, 0.25)
+        await self._until(f"deadlines before {due} fired", passed, within)
+
+    async def _until(
+        self, what: str, condition: Callable[[], Awaitable[bool]], within: float
+    ) -> None:
+        """Wait until something holds; if it never does, say where the workers stand instead."""
+        try:
+            await until(condition, within, 0.25)
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}; {self._where()}") from error
+
+    def _where(self) -> str:
+        """Tell what was applied and what each worker has said last."""
+        applied = [
+            None
+            if record is None
+            else (record.clock, {t: at.offset for t, at in record.inputs.items()})
+            for record in self.changelog.records
+        ]
+        logs = [self.log(number).splitlines()[-12:] for number in range(len(self.workers))]
+        return "\n".join(
+            [f"applied {applied}", *["worker:\n  " + "\n  ".join(log) for log in logs]]
+        )
 
     # ---- the last word
 
@@ -353,7 +375,7 @@ class Shop(Workbench):
             f"an event was appended {self.worst_delay_ms} ms after its ts: the machine was too "
             "slow for this test to prove anything; raise REWAKE_GRACE"
         )
-        await until(self.caught_up, within, 0.25)
+        await self._until("all applied in the end", self.caught_up, within)
         dues = sorted(self.trade.dues.values())
         await self.fired(dues[: LEAST_BY_CLOCK + 2][-1], within)  # a quick machine waits for it
         await self.stop()
