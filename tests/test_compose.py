@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import time
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 import typer.main
 import yaml
-from kafka import KafkaAdminClient
 
 from streams.cli import app
-from streams.local import LocalServers, jars, kafka_server
-from streams.local.endpoints import HOST, free_port
+from streams.local import jars, kafka_server
 from streams.settings import Settings, load_settings, unknown_variables
+from tests.composed import COMPOSE, ROOT, SERVICES, TEXT, environment, properties, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT: Final = Path(__file__).parents[1]
-COMPOSE: Final = ROOT / "docker-compose.yml"
-TEXT: Final = COMPOSE.read_text(encoding="utf-8")
-SERVICES: Final = yaml.safe_load(
-    re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or "''", TEXT)
-)["services"]
-OURS: Final = ("topics", "worker", "serve", "audit")
-PROFILES: Final = {"serve": "ui", "audit": "observability", "prometheus": "observability",
-                   "grafana": "observability"}  # fmt: skip
+OURS: Final = ("topics", "worker", "serve", "audit", "webhook")
+PROFILES: Final = {
+    "serve": "ui", "audit": "observability", "prometheus": "observability",
+    "grafana": "observability", "webhook": "webhook",
+}  # fmt: skip
 """Services that run on demand, and by what name they are asked for."""
 LISTENING: Final = {
     "listeners",
@@ -47,18 +36,6 @@ LISTENING: Final = {
     "log.dirs",
 }
 """Properties that say where a broker listens and writes; a native one does so elsewhere."""
-
-NO_PROPERTIES: Final = {"KAFKA_HEAP_OPTS"}
-"""Variables that the image's scripts read themselves."""
-
-
-def properties() -> dict[str, str]:
-    """Translate the broker's environment as its image does."""
-    return {
-        name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
-        for name, value in SERVICES["kafka"]["environment"].items()
-        if name.startswith("KAFKA_") and name not in NO_PROPERTIES
-    }
 
 
 def listeners(name: str) -> dict[str, tuple[str, int]]:
@@ -71,10 +48,6 @@ def published(service: str) -> dict[int, tuple[str, int]]:
     """Return a service's ports as port inside -> (address, port) on the host."""
     found = [re.fullmatch(r"([\d.]+):(\d+):(\d+)", port) for port in SERVICES[service]["ports"]]
     return {int(each[3]): (each[1], int(each[2])) for each in found if each}
-
-
-def environment(service: str) -> dict[str, str]:
-    return {name: str(value or "") for name, value in SERVICES[service]["environment"].items()}
 
 
 def compose() -> list[str] | None:
@@ -96,9 +69,10 @@ def test_compose_reads_the_file_as_these_tests_do(request: pytest.FixtureRequest
         with capture.global_and_fixture_disabled():
             sys.stderr.write(said)
         return
+    profiles = [f"--profile={name}" for name in sorted(set(PROFILES.values()))]
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [*command, "-f", str(COMPOSE), "--profile", "ui", "--profile", "observability", "config"],
+        [*command, "-f", str(COMPOSE), *profiles, "config"],
         capture_output=True, text=True, timeout=60, check=False, env=bare, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -194,84 +168,6 @@ def test_the_broker_has_the_properties_of_the_embedded_one() -> None:
     }
 
 
-@pytest.mark.server
-@pytest.mark.timeout(400)
-def test_a_broker_with_these_properties_comes_up_with_both_listeners(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    containers = free_port()
-    moved = {
-        "CONTAINERS://0.0.0.0:19092": f"CONTAINERS://{HOST}:{containers}",
-        "CONTAINERS://kafka:19092": f"CONTAINERS://{HOST}:{containers}",
-        "HOST://0.0.0.0:9092": "HOST://{host}:{port}",
-        "HOST://127.0.0.1:9092": "HOST://{host}:{port}",
-        "CONTROLLER://0.0.0.0:29093": "CONTROLLER://{host}:{controller_port}",
-        "kafka:29093": "{host}:{controller_port}",
-        "/var/lib/kafka/data": "{data}",
-    }
-    text = "".join(f"{name}={value}\n" for name, value in properties().items())
-    for there, here in moved.items():
-        assert there in text
-        text = text.replace(there, here)
-    monkeypatch.setattr(kafka_server, "_PROPERTIES", text)
-    servers = LocalServers(tmp_path, print)
-    try:
-        on_host = servers.start("kafka")
-        for bootstrap in (on_host, f"{HOST}:{containers}"):
-            # Whoever comes in by one listener is told the address of that one.
-            admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-            (broker,) = admin.describe_cluster()["brokers"]
-            assert f"{broker['host']}:{broker['port']}" == bootstrap
-            admin.close()
-    finally:
-        servers.down()
-
-
-@pytest.mark.timeout(300)
-def test_with_these_variables_and_commands_a_worker_becomes_healthy_and_stops_in_time(
-    kafka: str, redis_url: str, tmp_path: Path
-) -> None:
-    elsewhere = {
-        "REWAKE_KAFKA": kafka,
-        "REWAKE_REDIS": redis_url.replace("/0", "/3"),
-        "REWAKE_TOPIC_PREFIX": "composed.",
-        "REWAKE_APP": "composed",
-        "REWAKE_RULES": str(ROOT / "rules" / "default.toml"),
-        "REWAKE_METRICS": f"0.0.0.0:{free_port()}",
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-        "PATH": os.environ["PATH"],
-    }
-    rewake = Path(sys.executable).with_name("rewake")
-    run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-
-    made = run([rewake, *SERVICES["topics"]["command"]], env=environment("topics") | elsewhere)
-    assert made.returncode == 0, made.stderr
-
-    service = SERVICES["worker"]
-    variables = environment("worker") | elsewhere
-    with (tmp_path / "worker.log").open("w+") as log:
-        worker = subprocess.Popen(
-            [rewake, *service["command"]], cwd=tmp_path, env=variables, stdout=log, stderr=log
-        )
-        try:
-            probe = [rewake, *service["healthcheck"]["test"][2:]]
-            patience = time.monotonic() + seconds(service["healthcheck"]["start_period"])
-            while (asked := run(probe, env=variables)).returncode != 0:
-                said = (tmp_path / "worker.log").read_text()
-                assert worker.poll() is None, said
-                assert time.monotonic() < patience, f"{asked.stderr}\n{said}"
-                time.sleep(0.5)
-            assert asked.stdout == "ok\n"
-            worker.terminate()
-            assert worker.wait(seconds(service["stop_grace_period"])) == 0
-        finally:
-            worker.kill()
-            worker.wait()
-    logged = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
-    assert logged[0]["event"] == "worker starting"
-    assert logged[-1] == logged[-1] | {"event": "worker stopped", "code": 0}
-
-
 def test_images_are_pinned_and_the_broker_is_the_embedded_one() -> None:
     for name in set(SERVICES).difference(OURS):
         assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
@@ -279,10 +175,6 @@ def test_images_are_pinned_and_the_broker_is_the_embedded_one() -> None:
     assert embedded is not None
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{embedded[1]}"
     assert SERVICES["valkey"]["image"].startswith("valkey/valkey:8.")
-
-
-def seconds(span: str) -> int:
-    return int(span.removesuffix("s"))
 
 
 def test_a_worker_is_given_longer_to_stop_than_it_takes_and_asked_no_sooner_than_it_answers() -> (
@@ -349,7 +241,9 @@ def test_what_runs_on_demand_has_a_profile_and_nobody_else_waits_for_it() -> Non
 
 def test_prometheus_scrapes_the_services_at_the_ports_they_listen_on() -> None:
     scraped = yaml.safe_load((ROOT / "streams" / "ops" / "prometheus.yml").read_text("utf-8"))
-    where = {"worker": "REWAKE_METRICS", "audit": "REWAKE_METRICS", "serve": "REWAKE_WEB"}
+    where = dict.fromkeys(("worker", "audit", "webhook"), "REWAKE_METRICS") | {
+        "serve": "REWAKE_WEB"
+    }
     found = {}
     for job in scraped["scrape_configs"]:
         (discovery,) = job["dns_sd_configs"]
@@ -364,46 +258,3 @@ def test_prometheus_scrapes_the_services_at_the_ports_they_listen_on() -> None:
     source = ROOT / "streams" / "ops" / "grafana" / "provisioning" / "datasources" / "rewake.yml"
     (prometheus,) = yaml.safe_load(source.read_text("utf-8"))["datasources"]
     assert prometheus["url"] == f"http://prometheus:{next(iter(published('prometheus')))}"
-
-
-@pytest.mark.timeout(300)
-def test_with_these_variables_the_service_answers_who_has_a_token_and_starts_for_nobody_else(
-    redis_url: str, tmp_path: Path
-) -> None:
-    port = free_port()
-    elsewhere = {
-        "REWAKE_KAFKA": f"{HOST}:1", "REWAKE_REDIS": redis_url.replace("/0", "/3"),
-        "REWAKE_RULES": str(ROOT / "rules" / "default.toml"), "REWAKE_WEB": f"0.0.0.0:{port}",
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-        "PATH": os.environ["PATH"],
-    }  # fmt: skip
-    rewake = Path(sys.executable).with_name("rewake")
-    service = SERVICES["serve"]
-    open_to_all = subprocess.run(
-        [rewake, *service["command"]], env=environment("serve") | elsewhere, cwd=tmp_path,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert open_to_all.returncode == 2
-    assert "REWAKE_WEB_TOKENS" in open_to_all.stderr
-
-    variables = environment("serve") | elsewhere | {"REWAKE_WEB_TOKENS": "open-sesame-open:read"}
-    with (tmp_path / "serve.log").open("w+") as log:
-        serve = subprocess.Popen(
-            [rewake, *service["command"]], cwd=tmp_path, env=variables, stdout=log, stderr=log
-        )
-    try:
-        probe = [rewake, *service["healthcheck"]["test"][2:]]
-        patience = time.monotonic() + 120
-        run = partial(subprocess.run, env=variables, capture_output=True, text=True, timeout=60)
-        while run(probe).returncode != 0:
-            assert serve.poll() is None, (tmp_path / "serve.log").read_text()
-            assert time.monotonic() < patience
-            time.sleep(0.5)
-        with pytest.raises(HTTPError, match="401") as refused:
-            urlopen(f"http://{HOST}:{port}/v1/systems", timeout=10)
-        refused.value.close()
-        serve.terminate()
-        assert serve.wait(seconds(service["stop_grace_period"])) == 0
-    finally:
-        serve.kill()
-        serve.wait()

@@ -47,7 +47,7 @@ def selectors(query: str) -> list[Selector]:
     """Return the series a query asks for."""
     bare = re.sub(r"\[[^\]]*\]", "", _CLAUSE.sub("", query))
     found = []
-    for match in re.finditer(r"\{[^}]*\}|[a-zA-Z_:][a-zA-Z0-9_:]*", bare):
+    for match in re.finditer(r"\{[^}]*\}|\b[a-zA-Z_:][a-zA-Z0-9_:]*", bare):
         word, behind = match[0], bare[match.end() :].lstrip()
         if word.startswith("{"):
             found[-1] = found[-1]._replace(matchers=word)

@@ -106,7 +106,10 @@ def test_every_runbook_has_an_alert_and_the_same_parts() -> None:
 
 
 def test_a_query_is_read_for_the_series_it_asks_for() -> None:
-    query = 'sum by (a) (rate(x_total{job="j"}[5m])) / on (b) group_left (c) time() > y unless z{}'
+    query = (
+        'sum by (a) (rate(x_total{job="j"}[5m])) / on (b) group_left (c) time() > y '
+        "unless z{} offset 30m"
+    )
     assert selectors(query) == [
         Selector("x_total", '{job="j"}'), Selector("y"), Selector("z", "{}"),
     ]  # fmt: skip

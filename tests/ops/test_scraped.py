@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from redis import Redis
 
 from streams.local.endpoints import HOST, free_port
 from tests.ops.queries import ALERTS, SCRAPED, alerts, queries, selectors
+from tests.streams.webhook.receiver import SECRET, Answer, Receiver
 from tests.streams.workbench import events
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ REWAKE: Final = Path(sys.executable).with_name("rewake")
 PATIENCE_S: Final = 120.0
 PREFIX: Final = "ops."
 JOBS: Final = {"rewake-worker": ["worker"], "rewake-serve": ["serve"],
-               "rewake-audit": ["audit", "--watch", "5s", "--sample", "20"]}  # fmt: skip
+               "rewake-audit": ["audit", "--watch", "5s", "--sample", "20"],
+               "rewake-webhook": ["webhook", "--attempts", "2"]}  # fmt: skip
 """Job of Prometheus → the words behind `rewake` that start what it scrapes."""
 
 
@@ -78,6 +80,12 @@ def running(words: list[str], log: Path, **env: str) -> Iterator[subprocess.Pope
         finally:
             process.kill()
             process.wait()
+
+
+def now_and_then_no(change: dict[str, Any], attempt: int) -> Answer:
+    """Refuse one change in four for good, and fail another one at first."""
+    which = change["sequence"] % 4
+    return Answer(400 if which == 0 else 503 if which == 1 and attempt == 1 else 200)
 
 
 @contextmanager
@@ -136,11 +144,13 @@ def site(
     store = redis_url.replace("/0", "/2")
     env = {
         "REWAKE_KAFKA": kafka, "REWAKE_REDIS": store, "REWAKE_APP": "ops",
-        "REWAKE_TOPIC_PREFIX": PREFIX,
+        "REWAKE_TOPIC_PREFIX": PREFIX, "REWAKE_WEBHOOK_SECRET": SECRET,
     }  # fmt: skip
     subprocess.run([REWAKE, "topics", "create"], env=os.environ | env, check=True, timeout=60)
     ports = {job: free_port() for job in (*JOBS, "prometheus")}
     with ExitStack() as stack:
+        receiver = stack.enter_context(closing(Receiver(now_and_then_no)))
+        env["REWAKE_WEBHOOK_URL"] = receiver.url
         client = stack.enter_context(Redis.from_url(store))
         client.flushdb()
         for job, words in JOBS.items():
@@ -164,7 +174,7 @@ def site(
 
 
 @pytest.mark.timeout(400)
-def test_all_three_are_scraped(site: Site) -> None:
+def test_all_of_them_are_scraped(site: Site) -> None:
     eventually(
         lambda: (
             {each["metric"]["job"]: each["value"][1] for each in site.query("up")}
