@@ -225,6 +225,10 @@ class Ownership:
         waiting = sum(each.waiting for each in self.partitions.values())
         return f"{waiting} customers are being brought under other rules" if waiting else None
 
+    def restored(self) -> int:
+        """Return how many changelog offsets have been read back of what is being taken over."""
+        return sum(state.read or 0 for state in self._app.ledger.states.values())
+
     def check_counts(self) -> None:
         """Notice an input whose partition count was changed while the worker runs.
 

@@ -60,7 +60,7 @@ class Watchdog:
         self._look_s = min(LOOK_S, stall_s / 4)
         self._moved: dict[TP, tuple[int, float]] = {}
         self._clear: dict[TP, float] = {}
-        self._rebalancing_since: float | None = None
+        self._rebalancing: tuple[int, float] | None = None
         self._beat = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self._ended = threading.Event()
@@ -173,15 +173,18 @@ class Watchdog:
         return 0 if at is None else at.offset
 
     def _look_at_rebalance(self) -> None:
-        """Notice a rebalance that does not end."""
-        now = time.monotonic()
+        """Notice a rebalance that does not end; for Faust it lasts until all state is read back."""
         if not self._app.rebalancing:
-            self._rebalancing_since = None
+            self._rebalancing = None
             return
-        since = self._rebalancing_since = self._rebalancing_since or now
+        now, restored = time.monotonic(), self._ownership.restored()
+        most, since = self._rebalancing or (restored, now)
+        if restored > most:  # a large state takes its time; one that is read anew does not count
+            most, since = restored, now
+        self._rebalancing = (most, since)
         if now - since > 2 * self._stall_s:
             raise Stalled(
-                f"expected the rebalance to end, it has been going on for {now - since:.0f} s; "
+                f"expected the rebalance to go on, it has stood still for {now - since:.0f} s; "
                 "restart the worker, and look at the broker if it comes again"
             )
 

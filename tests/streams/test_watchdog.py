@@ -32,12 +32,14 @@ class Bench:
         self.failure: Exception | None = None
         self.failed_with: Exception | None = None
         self.rebalancing = False
+        self.restored = 0
         self.consumer = self
         self.conf = SimpleNamespace(id="group")
         self.lane = Lane({"t": Position(40, NEVER)}, {"t": 0})
         ownership: Any = SimpleNamespace(
             partitions={0: SimpleNamespace(lane=self.lane, rests=True, waiting=0)},
             check_counts=lambda: None,
+            restored=lambda: self.restored,
         )
         self.record: PositionRecord | None = None
         self.ledger = SimpleNamespace(state_of=lambda _: SimpleNamespace(record=self.record))
@@ -52,6 +54,9 @@ class Bench:
 
     def let_pass(self, seconds: float) -> None:
         self.dog._moved = {tp: (at, since - seconds) for tp, (at, since) in self.dog._moved.items()}
+        if self.dog._rebalancing is not None:
+            most, since = self.dog._rebalancing
+            self.dog._rebalancing = (most, since - seconds)
 
 
 @pytest.fixture
@@ -154,8 +159,21 @@ async def test_progress_starts_the_time_anew(bench: Bench):
 async def test_a_rebalance_that_does_not_end_is_a_stall(bench: Bench):
     bench.rebalancing = True
     await bench.dog._look()
-    bench.dog._rebalancing_since = time.monotonic() - 21
+    bench.let_pass(21)
     with pytest.raises(Stalled, match="rebalance"):
+        await bench.dog._look()
+
+
+async def test_a_takeover_that_goes_on_may_take_as_long_as_its_state_is_large(bench: Bench):
+    bench.rebalancing = True
+    for restored in range(5):
+        bench.restored = restored
+        await bench.dog._look()
+        bench.let_pass(19)
+    bench.restored = 3  # read anew, after another rebalance
+    await bench.dog._look()
+    bench.let_pass(2)
+    with pytest.raises(Stalled, match="stood still for 21 s"):
         await bench.dog._look()
 
 
