@@ -57,6 +57,10 @@ _First = Annotated[
     float,
     typer.Option("--first-wait", min=0.01, help="Seconds before a second attempt; they double."),
 ]
+_Redeliver = Annotated[
+    bool,
+    typer.Option("--redeliver", help="Send this webhook's dead letters once more, and end."),
+]
 _Check = Annotated[bool, typer.Option("--check", help="Ask a running webhook if it is well.")]
 
 
@@ -81,6 +85,7 @@ def _webhook(
     timeout: _Timeout = 10.0,
     open_after: _Open = 10,
     first_wait: _First = 0.5,
+    redeliver: _Redeliver = False,
     check: _Check = False,
 ) -> None:
     """Post changes of segment to REWAKE_WEBHOOK_URL, signed with REWAKE_WEBHOOK_SECRET.
@@ -120,5 +125,6 @@ def _webhook(
             concurrency,
             timeout,
             open_after,
+            redeliver,
         ),
     )

@@ -58,6 +58,8 @@ class Delivering:
     ----------
     settings
         What topics are called.
+    group
+        Who gives changes up.
     endpoint, breaker
         Where changes go, and whether it is to be left alone.
     letters
@@ -71,12 +73,14 @@ class Delivering:
     def __init__(
         self,
         settings: Settings,
+        group: str,
         endpoint: Endpoint,
         breaker: Breaker,
         letters: AIOKafkaProducer,
         metrics: Metrics,
         patience: Patience,
     ) -> None:
+        self._group = group
         self._from = settings.topic(CHANGES)
         self._to = settings.topic(WEBHOOK_DEAD_LETTERS)
         self._bound = settings.stall_timeout / 1000
@@ -173,7 +177,9 @@ class Delivering:
         """
         origin = Origin(self._from, record.partition, record.offset)
         now = time.time_ns() // 1_000_000
-        headers = undelivered_headers(record.headers, reason, detail, attempts, status, origin, now)
+        headers = undelivered_headers(
+            record.headers, self._group, reason, detail, attempts, status, origin, now
+        )
         async for attempt in stamina.retry_context(
             on=_may_pass, attempts=None, timeout=self._bound, wait_max=5.0
         ):

@@ -46,3 +46,13 @@ class Metrics:
             "kafka_consumergroup_group_lag", "Offsets not done.",
             ("group", "topic", "partition"), registry=registry,
         )  # fmt: skip
+
+    def totals(self) -> dict[str, int]:
+        """Return what became of all changes, for the last line of the log."""
+        return {
+            name: int(sum(each.value for family in counted.collect() for each in family.samples
+                          if each.name.endswith("_total")))
+            for name, counted in (
+                ("delivered", self.delivered), ("dead", self.dead), ("skipped", self.skipped),
+            )
+        }  # fmt: skip

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 async def begin(
     settings: Settings, group: str, tps: Collection[TopicPartition], *, earliest: bool
-) -> None:
-    """Commit where to begin for partitions that have no offset yet.
+) -> dict[int, int]:
+    """Commit where to begin for partitions that have no offset yet; return where each ends now.
 
     A group that is new begins at the end, or at the beginning where asked to; a partition that is
     new to the group at its beginning.
@@ -38,9 +38,11 @@ async def begin(
         consumer.assign(tps)
         known = [tp for tp in tps if await consumer.committed(tp) is not None]
         new = [tp for tp in tps if tp not in known]
+        ends = await consumer.end_offsets(tps)
         if new:
             first = earliest or bool(known)
-            at = await (consumer.beginning_offsets(new) if first else consumer.end_offsets(new))
-            await consumer.commit(dict(at))
+            at = await consumer.beginning_offsets(new) if first else ends
+            await consumer.commit({tp: at[tp] for tp in new})
+        return {tp.partition: end for tp, end in ends.items()}
     finally:
         await consumer.stop()

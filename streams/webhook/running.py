@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import TYPE_CHECKING, Final
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
 
 import stamina
 import stamina.instrumentation
@@ -18,8 +19,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 from msgspec import Struct
 
+from schemas.dead_letters import REASON
 from schemas.errors import RewakeError
 from schemas.topics import CHANGES, WEBHOOK_DEAD_LETTERS
+from schemas.undelivered import GROUP, UNREADABLE
 from streams import health, logs
 from streams.masking import secrets_in
 from streams.webhook.breaker import Breaker
@@ -28,10 +31,12 @@ from streams.webhook.endpoint import Endpoint, check_url
 from streams.webhook.metrics import Metrics
 from streams.webhook.offsets import begin
 from streams.webhook.selection import Selection
-from streams.webhook.service import Service
+from streams.webhook.service import Service, Source
 from streams.webhook.signing import keys_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.settings import Settings
 
 _log: Final = structlog.get_logger(__name__)
@@ -40,6 +45,8 @@ _log: Final = structlog.get_logger(__name__)
 _LETTER_BYTES: Final = 2 * 1024 * 1024
 _ANSWER_S: Final = 10.0
 _LEAVE_S: Final = 5.0
+AGAIN: Final = "-again"
+"""Behind a webhook's group: the group that reads its dead letters."""
 
 
 class Options(Struct, frozen=True):
@@ -61,6 +68,8 @@ class Options(Struct, frozen=True):
         Seconds a request may take.
     open_after
         Failures in a row after which the endpoint is left alone.
+    redeliver
+        Whether to send this webhook's dead letters once more, and end, instead of changes.
     """
 
     selection: Selection = Selection()
@@ -70,6 +79,7 @@ class Options(Struct, frozen=True):
     abreast: int = 16
     timeout: float = 10.0
     open_after: int = 10
+    redeliver: bool = False
 
 
 def group_of(settings: Settings, name: str) -> str:
@@ -115,29 +125,47 @@ async def _run(
     settings: Settings, options: Options, url: str, keys: list[bytes], host: str
 ) -> None:
     metrics, breaker = Metrics(), Breaker(options.open_after)
-    group = group_of(settings, options.name)
+    giving_up = group = group_of(settings, options.name)
     letters = await _connected(settings, group)
     endpoint = Endpoint(url, keys, options.abreast, options.timeout)
-    delivering = Delivering(settings, endpoint, breaker, letters, metrics, options.patience)
-    service = Service(
-        settings, group, options.selection, delivering, breaker, options.abreast, metrics
-    )
-    server = health.serve(settings.metrics, metrics.registry, service.ailing, service.unready)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.stop)
-    try:
-        await _partitions(letters, settings.topic(WEBHOOK_DEAD_LETTERS))
-        tps = await _partitions(letters, settings.topic(CHANGES))
-        await begin(settings, group, tps, earliest=options.earliest)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_stopped, letters)
+        stack.push_async_callback(endpoint.close)
+        dead = await _partitions(letters, settings.topic(WEBHOOK_DEAD_LETTERS))
+        if options.redeliver:
+            group += AGAIN
+            ends = await begin(settings, group, dead, earliest=True)
+            source = Source(settings.topic(WEBHOOK_DEAD_LETTERS), ends, _given_up_by(giving_up))
+        else:
+            tps = await _partitions(letters, settings.topic(CHANGES))
+            await begin(settings, group, tps, earliest=options.earliest)
+            source = Source(settings.topic(CHANGES))
+        delivering = Delivering(
+            settings, giving_up, endpoint, breaker, letters, metrics, options.patience
+        )
+        service = Service(
+            settings, group, source, options.selection, delivering, breaker, options.abreast,
+            metrics,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, service.stop)
+        server = health.serve(settings.metrics, metrics.registry, service.ailing, service.unready)
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
         _log.info("webhook starting", group=group, host=host, metrics=str(server.server_port))
         await service.run()
-    finally:
-        await _stopped(letters)
-        await endpoint.close()
-        server.shutdown()
-        server.server_close()
-    _log.info("webhook stopped")
+    _log.info("webhook stopped", **metrics.totals())
+
+
+def _given_up_by(group: str) -> Callable[[Any], bool]:
+    """Tell the dead letters of one webhook; one that is no change would be none again."""
+
+    def takes(letter: Any) -> bool:
+        said = dict(letter.headers)
+        return said.get(GROUP) == group.encode() and said.get(REASON) != UNREADABLE.encode()
+
+    return takes
 
 
 async def _connected(settings: Settings, group: str) -> AIOKafkaProducer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -22,12 +22,11 @@ from aiokafka.errors import (
 
 from schemas import changes
 from schemas.errors import InputTruncated, Stalled
-from schemas.topics import CHANGES
 from streams.webhook.breaker import State
 from streams.webhook.schedule import Item, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from streams.settings import Settings
     from streams.webhook.breaker import Breaker
@@ -51,6 +50,24 @@ _LEAVE_S: Final = 5.0
 _Record = Any
 
 
+class Source(NamedTuple):
+    """What a webhook reads.
+
+    Attributes
+    ----------
+    topic
+        The changes, or the dead letters.
+    until
+        Partition → offset at which to stop; None: never.
+    takes
+        Whether a record is meant for this webhook.
+    """
+
+    topic: str
+    until: Mapping[int, int] | None = None
+    takes: Callable[[_Record], bool] = lambda _: True
+
+
 class Service(ConsumerRebalanceListener):  # type: ignore[misc]
     """One member of a webhook's group.
 
@@ -60,6 +77,8 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
         Where Kafka is.
     group
         The consumer group.
+    source
+        Which topic is read.
     selection
         Which changes are sent.
     delivering, breaker
@@ -74,13 +93,16 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         settings: Settings,
         group: str,
+        source: Source,
         selection: Selection,
         delivering: Delivering,
         breaker: Breaker,
         abreast: int,
         metrics: Metrics,
     ) -> None:
-        self._topic = settings.topic(CHANGES)
+        self._topic = source.topic
+        self._until = source.until
+        self._is_meant = source.takes
         self._group = group
         self._selection = selection
         self._delivering = delivering
@@ -139,7 +161,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer.start()
         self._consumer.subscribe([self._topic], listener=self)
         try:
-            while not self._stopping:
+            while not self._stopping and not self._ended():
                 await self._round()
         finally:
             await self._drain(list(self._tasks.values()))
@@ -174,8 +196,11 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
     # ---- what came
 
     async def _take(self, tp: TopicPartition, records: Iterable[_Record]) -> None:
+        until = None if self._until is None else self._until.get(tp.partition, 0)
         for record in records:
             self._heard = time.monotonic()
+            if until is not None and record.offset >= until:
+                break
             if self._wanted(record):
                 key = record.key or b""
                 self._schedule.take(Item(tp.partition, record.offset, key, record))
@@ -189,9 +214,17 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc]
             return  # it was taken away
         # What was taken away, and came back, was given up: it is not behind us.
         if assignment == self._assignment:
-            self._schedule.reach(tp.partition, position)
+            self._schedule.reach(tp.partition, position if until is None else min(position, until))
+
+    def _ended(self) -> bool:
+        """Say whether all that is to be read is done, and committed as such."""
+        if self._until is None or not self._owned:
+            return False
+        return all(self._committed.get(p, 0) >= self._until.get(p, 0) for p in self._owned)
 
     def _wanted(self, record: _Record) -> bool:
+        if not self._is_meant(record):
+            return False
         try:
             return self._selection.takes(changes.decode(record.value))
         except (msgspec.MsgspecError, TypeError):

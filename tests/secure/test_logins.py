@@ -7,7 +7,7 @@ import json
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -20,6 +20,7 @@ from streams.partitioner import partitions_of
 from streams.settings import load_settings
 from tests.secure.conftest import REWAKE, environment
 from tests.secure.servers import PASSWORD, grants
+from tests.streams.webhook.receiver import SECRET, Answer, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +87,28 @@ def worker(folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen
         with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=30) as answer:
             assert PASSWORD not in answer.read().decode()
         assert PASSWORD not in " ".join(psutil.Process(process.pid).cmdline())
+    finally:
+        process.terminate()
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+@contextmanager
+def webhook(folder: Path, variables: dict[str, str]) -> Iterator[Path]:
+    """Run a webhook from the beginning of the changes, give its log, and stop it."""
+    settings = {
+        "REWAKE_METRICS": f"{HOST}:{free_port()}", "REWAKE_WEBHOOK_SECRET": SECRET, **variables,
+    }  # fmt: skip
+    path = folder / "webhook.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [REWAKE, "webhook", "--from-beginning", "--system", "lifecycle"],
+            env=environment(folder, settings), stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        yield path
     finally:
         process.terminate()
         try:
@@ -179,6 +202,33 @@ async def test_the_whole_path_works_with_passwords_tls_and_the_least_rights(
     log = (tmp_path / "worker.log").read_text()
     assert "partition taken" in log
     assert PASSWORD not in log
+
+
+async def test_a_webhook_delivers_and_gives_up_with_its_own_rights(
+    shop: SecureKafka, secure_redis: SecureRedis, tmp_path: Path
+) -> None:
+    def refuse_one(change: dict[str, Any], _: int) -> Answer:
+        return Answer(400 if change["customer_id"] == "c-refused" else 200)
+
+    with (
+        worker(tmp_path, shop.login("worker", REWAKE_REDIS=secure_redis.url("worker"))),
+        closing(Receiver(refuse_one)) as receiver,
+        webhook(tmp_path, shop.login("webhook", REWAKE_WEBHOOK_URL=receiver.url)) as log,
+    ):
+        for customer in ("c-refused", "c-posted"):
+            await buy(shop.login("producer"), customer)
+        deadline = time.monotonic() + PATIENCE_S
+        while "c-posted" not in {took.customer for took in receiver.took}:
+            assert time.monotonic() < deadline, log.read_text()
+            await asyncio.sleep(0.3)
+        while "a change is a dead letter" not in (said := log.read_text()):
+            assert time.monotonic() < deadline, said
+            await asyncio.sleep(0.3)
+    assert receiver.forged == []
+    said = log.read_text()
+    assert "http_400" in said
+    assert PASSWORD not in said
+    assert SECRET not in said
 
 
 async def test_a_worker_may_show_a_certificate_instead_and_redis_may_refuse_it(

@@ -15,24 +15,9 @@ from tests.streams.webhook.posting import PARTITIONS, Posting, control, make_cha
 from tests.streams.webhook.receiver import Answer, Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from streams.local import LocalServers
-
-
-@pytest.fixture
-def posting(kafka: str, tmp_path: Path) -> Iterator[Posting]:
-    made = Posting(kafka, tmp_path, f"hook-{uuid.uuid4().hex[:8]}")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.close()
 
 
 def ids(receiver: Receiver) -> list[str]:
