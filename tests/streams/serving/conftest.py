@@ -95,6 +95,13 @@ class Cache:
         self.redis.hset(SUMS_KEY, mapping={str(n): said for n in range(PARTITIONS)})
 
 
+def make_topics(kafka: str) -> None:
+    """Make the topics of a service."""
+    settings = load_settings(None, kafka=kafka, topic_prefix=PREFIX, partitions=PARTITIONS)
+    with connect(settings) as admin:
+        create(admin, plan(settings))
+
+
 class Service:
     """A running `rewake serve`."""
 
@@ -210,9 +217,7 @@ def cache(redis_at: str) -> Iterator[Cache]:
 @pytest.fixture(scope="session")
 def service_env(redis_at: str, kafka: str) -> dict[str, str]:
     """Give the settings of a service; its topics are there."""
-    settings = load_settings(None, kafka=kafka, topic_prefix=PREFIX, partitions=PARTITIONS)
-    with connect(settings) as admin:
-        create(admin, [each for each in plan(settings) if each.topic.name != "-"])
+    make_topics(kafka)
     return {
         "REWAKE_KAFKA": kafka,
         "REWAKE_REDIS": redis_at,

@@ -15,14 +15,14 @@ from streams.serving.metrics import ServeMetrics
 from streams.serving.ring import Entry, Filter, Ring
 from streams.serving.streaming import ChangeStream, Start
 from streams.settings import load_settings
-from tests.streams.serving.conftest import THEN, Service, now, until
+from tests.streams.serving.conftest import THEN, Service, Topic, make_topics, now, until
 from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.streams.serving.conftest import Topic
+    from streams.local import LocalServers
 
 
 class Event(NamedTuple):
@@ -232,3 +232,37 @@ def test_without_kafka_lookups_go_on_and_changes_say_so(
         assert len(ready["warnings"]) >= 1
     finally:
         assert service.stop() == 0
+
+
+def test_a_broker_that_was_away_is_found_again_and_an_open_stream_goes_on(
+    service_env: dict[str, str], spare_servers: LocalServers, tmp_path: Path
+):
+    kafka = spare_servers.start("kafka")
+    make_topics(kafka)
+    service = Service(tmp_path, "bereft", **service_env | {"REWAKE_KAFKA": kafka})
+    try:
+        until(service.follows)
+        with streaming(service, "/v1/changes") as events:
+            before = tell_once(kafka, "away-1")
+            assert next(events).data["id"] == before
+            spare_servers.kill("kafka")
+            until(lambda: not service.follows())
+            assert service.get("/v1/customers/c").status_code == 404  # looked up, and not there
+            assert service.get("/healthz").status_code == 200
+            spare_servers.start("kafka")
+            until(service.follows)
+            after = tell_once(kafka, "away-2")
+            assert next(events).data["id"] == after
+    finally:
+        spare_servers.start("kafka")
+        assert service.stop() == 0
+
+
+def tell_once(kafka: str, customer_id: str) -> str:
+    """Write one change over a connection of its own; return its id."""
+    topic = Topic(kafka)
+    try:
+        told: str = topic.tell(customer_id, "active", "silent", THEN)["id"]
+        return told
+    finally:
+        topic.close()
