@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.local import LocalServers
 
 WITHIN_S = 150
-"""A commit that hangs is given up after 45 s, a stop that hangs after 25 s; then comes a restart."""
+"""A hanging commit is given up after 45 s, a hanging stop after 25 s; then comes a restart."""
 MOST_CPU = 0.25
 MOST_GROWTH = 64 << 20
 
