@@ -27,6 +27,8 @@ _QUIET: Final = {
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "kafka": logging.WARNING,
+    # It takes what Faust's members say of themselves for broken, and writes it out at each look.
+    "kafka.admin": logging.ERROR,
 }
 
 

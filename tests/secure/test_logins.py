@@ -188,7 +188,8 @@ async def test_the_whole_path_works_with_passwords_tls_and_the_least_rights(
         assert audited.returncode == 0, audited.stdout + audited.stderr
         report = json.loads(audited.stdout)
         assert (report["equal"], report["cache"]["problem"]) == (1, "")
-        assert run(reading, "lag", "--json").returncode == 0
+        looked = run(reading, "lag", "--json")
+        assert (looked.returncode, looked.stderr) == (0, "")
         named = run(reading, "audience", f"lifecycle={change['to']}", "--json")
         assert named.returncode == 0, named.stderr
         serving = shop.login("serve", REWAKE_REDIS=secure_redis.url("serve"))

@@ -37,3 +37,14 @@ def test_the_compiler_is_not_heard_even_where_everything_is() -> None:
         assert logging.getLogger("aiokafka.conn").isEnabledFor(logging.DEBUG)
     finally:
         root.handlers[:], root.level = before
+
+
+def test_what_a_members_own_words_are_taken_for_is_not_written() -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        set_up("info", "console")
+        assert not logging.getLogger("kafka.admin._groups").isEnabledFor(logging.WARNING)
+        assert logging.getLogger("kafka.net.manager").isEnabledFor(logging.WARNING)
+    finally:
+        root.handlers[:], root.level = before
