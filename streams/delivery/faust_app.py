@@ -33,6 +33,8 @@ REVOKE_SHARE: Final = 0.6
 
 COLLECT: Final = (200_000, 20, 50)
 """Thresholds of the garbage collector: net allocations, then young and middle collections."""
+COLLECT_S: Final = 60.0
+"""Seconds between two looks at everything: a cycle is few objects, but may hold a megabyte."""
 
 
 class Releasable(Protocol):
@@ -72,6 +74,7 @@ class LaneApp(faust.App):
         self._shutdown_s = shutdown_s
         self._ending: threading.Timer | None = None
         self._crashing: asyncio.Task[None] | None = None
+        self._collecting: asyncio.Task[None] | None = None
         self.at_start: list[Callable[[], Awaitable[None]]] = []
         self.at_end: list[Callable[[], Awaitable[None]]] = []
 
@@ -83,6 +86,7 @@ class LaneApp(faust.App):
         """
         gc.freeze()
         gc.set_threshold(*COLLECT)
+        self._collecting = asyncio.create_task(_collect())
         for begin in self.at_start:
             await begin()
         await super().on_start()
@@ -135,7 +139,15 @@ class LaneApp(faust.App):
         await self.ownership.release(self._shutdown_s / 3)
         for end in self.at_end:
             await end()
+        if self._collecting is not None:
+            self._collecting.cancel()
         await super().on_stop()
+
+
+async def _collect() -> None:
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        gc.collect()
 
 
 def _leave(failed: bool) -> None:

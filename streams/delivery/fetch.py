@@ -225,6 +225,9 @@ def read_result(result: FetchResult) -> Fetched | None:
     parsed: PartitionRecords = result._partition_records
     if parsed is None or not result.check_assignment(tp):
         return None
+    # aiokafka's own way through the records refers back to them, unless it is gone to its end: each
+    # answer, often a megabyte, would stay until the garbage collector looks.
+    parsed._records_iterator = None
     begin: int = parsed.next_fetch_offset
     records = committed_records(parsed, tp)
     end: int = parsed.next_fetch_offset

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import struct
 import time
+import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +89,17 @@ async def test_a_result_is_taken_whole_and_says_what_it_covers():
     assert shown(fetched) == [(5, b"a"), (6, b"b"), (7, b"c")]
     assert (fetched.begin, fetched.end) == (5, 8)
     assert made._assignment.state_value(TP).position == 8
+
+
+async def test_what_was_taken_is_let_go_without_the_garbage_collector():
+    made = result([batch(5, [b"a"])], 5)
+    answer = weakref.ref(made._partition_records)
+    gc.disable()
+    try:
+        taken(made)
+        assert answer() is None
+    finally:
+        gc.enable()
 
 
 async def test_records_below_the_position_in_the_middle_of_a_batch_are_left_out():
