@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 TICK_LIMIT: Final = 5_000
 FORESIGHT: Final = 8
 """How many dues a look ahead follows."""
+FURTHEST: Final = 4_096
+"""How many it follows at most, to come as far as what was told once."""
 _OUT_ROWS: Final = 16_384
 _NEXT, _TOLD, _DIRTY, _DUPLICATE, _LATE, _REFUSED = range(6)
 
@@ -303,15 +305,30 @@ class Engine:
             np.empty((size, systems), np.int64),
         )
 
-    def _foresee(self, rows: Rows, first: bool) -> tuple[Rows, Rows, Rows]:
+    def _foresee(
+        self, rows: Rows, first: bool, steps: int = FORESIGHT
+    ) -> tuple[Rows, Rows, Rows]:
         """Return, per row: when each system changes next, when any does, and to what."""
         ledger = self.ledger
         told, until, following = self._ahead(len(rows))
         self._module.foresee(
             ledger.rows, ledger.dues, ledger.tiles.cells, self._starts, self._parameters,
-            rows, FORESIGHT, first, self._scratch, told, until, following,
+            rows, steps, first, self._scratch, told, until, following,
         )  # fmt: skip
         return told, until, following
+
+    def _foresee_as_told(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Return, per row, when any system changes, at least as far ahead as was told before.
+
+        A row that was taken back has the dues again that it had when it was written; those that
+        have passed since and changed nothing use foresight up.
+        """
+        _, until, following = self._foresee(rows, first=True)
+        told, steps = self.ledger.rows.view(np.ndarray)["until"][rows], FORESIGHT
+        while steps < FURTHEST and len(short := np.flatnonzero(until < told)):
+            steps *= 2
+            _, until[short], following[short] = self._foresee(rows[short], True, steps)
+        return until, following
 
     def dump_rows(self, rows: Rows) -> list[tuple[bytes, bytes]]:
         """Return (key, changelog value) of rows."""
@@ -363,7 +380,7 @@ class Engine:
 
     def profiles(self, rows: Rows) -> list[Profile]:
         """Return what lookups are told: segments, since when, until when, and what follows."""
-        _, until, following = self._foresee(rows, first=True)
+        until, following = self._foresee_as_told(rows)
         return self.teller.profiles(self.ledger, rows, until.tolist(), following.tolist())
 
     def build_changes(self, outcome: Outcome, seen_at: Instant) -> list[tuple[bytes, Change]]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.vocabulary import MS_PER_DAY
+from segmenters.engine import Engine
+from segmenters.instants import FAR
 from tests.oracle import in_output_order
 from tests.oracle_late import Feed
 from tests.properties.feeding import EXAMPLES, PROPERTY, Run, cut, line_of, run_whole
@@ -65,3 +68,31 @@ def test_records_of_a_shop_may_be_held_up_for_days(name: str, shop: Shop) -> Non
             {key: value for key, value in line.items() if key != "corrects"} for line in expected
         )
     assert (run.late, run.duplicates) == (feed.late, feed.duplicates)
+
+
+@given(NAMES, shops(customers=4), st.integers(0, 400))
+@FEWER
+def test_a_cache_that_is_filled_after_a_recovery_says_no_less_than_before(
+    name: str, shop: Shop, days: int
+) -> None:
+    journal: list[tuple[bytes, bytes]] = []
+    run = Run(rules_of(name), journal)
+    facts, end = facts_of(shop), end_of(shop, days)
+    midnight = facts[0].ts if facts else end
+    for fact in [*facts, None]:
+        while midnight < (end if fact is None else fact.ts):
+            midnight += MS_PER_DAY
+            run.tick(midnight)
+        if fact is not None:
+            run.apply([fact])
+    recovered = Engine(run.rules)
+    if not journal:
+        return
+    recovered.load_rows(*map(list, zip(*dict(journal).items(), strict=True)))
+    recovered.wind()
+    filled = recovered.profiles(np.arange(recovered.customers))
+    for profile in filled:
+        if profile.systems:
+            before = run.cache[profile.customer_id]
+            assert (profile.valid_until or FAR) >= (before.valid_until or FAR)
+            assert (profile.valid_until or FAR) >= run.engine.clock
