@@ -51,7 +51,7 @@ async def test_workers_that_come_and_go_all_the_time(kafka: str, tmp_path: Path,
 async def test_workers_that_sleep_longer_than_their_session_at_any_step(
     kafka: str, tmp_path: Path, full: bool
 ):
-    count = 44 if full else 4
+    count = 22 if full else 4
     naps = tmp_path / "naps"
     naps.mkdir()
     for number in range(count):

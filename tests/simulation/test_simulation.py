@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHOPS = 25
-SHOPS_IN_FULL = 4_000
+SHOPS_IN_FULL = 2_000
 SEEDS_FOR_A_PLANT = 60
 
 
