@@ -305,9 +305,7 @@ class Engine:
             np.empty((size, systems), np.int64),
         )
 
-    def _foresee(
-        self, rows: Rows, first: bool, steps: int = FORESIGHT
-    ) -> tuple[Rows, Rows, Rows]:
+    def _foresee(self, rows: Rows, first: bool, steps: int = FORESIGHT) -> tuple[Rows, Rows, Rows]:
         """Return, per row: when each system changes next, when any does, and to what."""
         ledger = self.ledger
         told, until, following = self._ahead(len(rows))
