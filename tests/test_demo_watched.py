@@ -32,6 +32,7 @@ class Terminal:
         self.pid, self._screen = pty.fork()
         if self.pid == 0:  # pragma: no cover - the child
             os.chdir(cwd)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever the shell before us ignores
             os.execve(REWAKE, ["rewake", *words], {**os.environ, "TERM": "xterm-256color"})
         fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
 
