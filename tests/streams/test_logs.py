@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
+
+import pytest
 
 from streams.logs import REPEAT_S, Sparing, set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def record(text: str, name: str = "aiokafka.conn", line: int = 7) -> logging.LogRecord:
@@ -28,23 +34,24 @@ def test_our_own_lines_are_all_written() -> None:
     assert all(spare(record("partition taken", name="streams.reports")) for _ in range(3))
 
 
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """Give the root logger, and what it was before back to it."""
+    logger = logging.getLogger()
+    before = logger.handlers[:], logger.level
+    yield logger
+    logger.handlers[:], logger.level = before
+
+
+@pytest.mark.usefixtures("root")
 def test_the_compiler_is_not_heard_even_where_everything_is() -> None:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
-        set_up("debug", "console")
-        assert not logging.getLogger("numba.core.ssa").isEnabledFor(logging.INFO)
-        assert logging.getLogger("aiokafka.conn").isEnabledFor(logging.DEBUG)
-    finally:
-        root.handlers[:], root.level = before
+    set_up("debug", "console")
+    assert not logging.getLogger("numba.core.ssa").isEnabledFor(logging.INFO)
+    assert logging.getLogger("aiokafka.conn").isEnabledFor(logging.DEBUG)
 
 
+@pytest.mark.usefixtures("root")
 def test_what_a_members_own_words_are_taken_for_is_not_written() -> None:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
-        set_up("info", "console")
-        assert not logging.getLogger("kafka.admin._groups").isEnabledFor(logging.WARNING)
-        assert logging.getLogger("kafka.net.manager").isEnabledFor(logging.WARNING)
-    finally:
-        root.handlers[:], root.level = before
+    set_up("info", "console")
+    assert not logging.getLogger("kafka.admin._groups").isEnabledFor(logging.WARNING)
+    assert logging.getLogger("kafka.net.manager").isEnabledFor(logging.WARNING)
