@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numba.extending import register_jitable
 
 from schemas.vocabulary import MS_PER_DAY, Instant
+from segmenters.jitable import jitable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def midnights(timezone: str) -> NDArray[np.int64]:
     return starts
 
 
-@register_jitable
+@jitable
 def local_day(ts: Instant, starts: NDArray[np.int64]) -> int:
     """Return the number of the local day on which ``ts`` lies.
 
@@ -93,7 +93,7 @@ def local_day(ts: Instant, starts: NDArray[np.int64]) -> int:
     return int(k + FIRST_DAY)
 
 
-@register_jitable
+@jitable
 def day_start(day: int, starts: NDArray[np.int64]) -> Instant:
     """Return the instant at which a local day begins.
 

@@ -14,15 +14,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
+from segmenters.jitable import jitable
 from segmenters.measures.orders import LISTED
 from segmenters.pools import END, give_back
 
 HEAD_BYTES: Final = 8
 
 
-@register_jitable
+@jitable
 def checksum(words: Any) -> int:
     """Return a 32-bit checksum of 64-bit words.
 
@@ -37,7 +37,7 @@ def checksum(words: Any) -> int:
     return int(total)
 
 
-@register_jitable
+@jitable
 def lay_out(rows: Any, who: Any, offsets: Any, fixed: int, tile: int, order: int) -> None:
     """Fill the offsets of the values of these customers in one buffer."""
     total = 0
@@ -48,7 +48,7 @@ def lay_out(rows: Any, who: Any, offsets: Any, fixed: int, tile: int, order: int
     offsets[len(who)] = total
 
 
-@register_jitable
+@jitable
 def write_row(rows: Any, row_bytes: Any, i: int, a: int, buffer: Any) -> int:
     """Write the row of a value that begins at byte ``a``; return the word where its tiles begin."""
     size = row_bytes.shape[1]
@@ -63,14 +63,14 @@ def write_row(rows: Any, row_bytes: Any, i: int, a: int, buffer: Any) -> int:
     return int((b + size) // 8)
 
 
-@register_jitable
+@jitable
 def seal(words: Any, a: int, z: int, stamp: int) -> None:
     """Write stamp and checksum in front of the value that lies at the bytes from ``a`` to ``z``."""
     proof = checksum(words[(a + HEAD_BYTES) // 8 : z // 8])
     words[a // 8] = (np.int64(proof) << 32) | stamp
 
 
-@register_jitable
+@jitable
 def is_whole(row_bytes: Any, words: Any, a: int, z: int, stamp: int) -> bool:
     """Tell whether the bytes from ``a`` to ``z`` are as they were written, a row at least."""
     b = a + HEAD_BYTES
@@ -82,7 +82,7 @@ def is_whole(row_bytes: Any, words: Any, a: int, z: int, stamp: int) -> bool:
     return bool((head >> 32) & 0xFFFFFFFF == checksum(words[b // 8 : z // 8]))
 
 
-@register_jitable
+@jitable
 def read_row(
     rows: Any, row_bytes: Any, tiles: Any, orders: Any, i: int, a: int, buffer: Any
 ) -> int:
@@ -98,7 +98,7 @@ def read_row(
     return int((b + size) // 8)
 
 
-@register_jitable
+@jitable
 def has_room(row: Any, words: int, tile: int, order: int) -> bool:
     """Tell whether ``words`` are just as many as the row has tiles and listed orders."""
     tiles, listed = int(row.tiles), int(row.listed)

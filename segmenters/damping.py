@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
-from numba.extending import register_jitable
 
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR, NEVER
+from segmenters.jitable import jitable
 
 Days = Annotated[int, msgspec.Meta(ge=0, le=3650)]
 
@@ -57,7 +57,7 @@ class Damping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-@register_jitable
+@jitable
 def released_at(p: Any, since: int, left: int) -> int:
     """Return from when on a customer may leave the segment held since ``since`` for another.
 

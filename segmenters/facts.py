@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from numba.extending import register_jitable
-
+from segmenters.jitable import jitable
 from segmenters.layout import EVENT_IDS
 
 ORDER: Final = 0
@@ -44,7 +43,7 @@ class Deed(NamedTuple):
     qualifies: bool
 
 
-@register_jitable
+@jitable
 def seen_before(row: Any, event: int) -> bool:
     """Tell whether an event id (64-bit digest, 0: none) is among the customer's last eight."""
     if event != 0:
@@ -54,7 +53,7 @@ def seen_before(row: Any, event: int) -> bool:
     return False
 
 
-@register_jitable
+@jitable
 def remember_event(row: Any, event: int) -> None:
     """Put an event id in the place of the oldest of the last eight."""
     if event != 0:

@@ -37,6 +37,7 @@ import segmenters.measures.profits
 import segmenters.measures.tiles
 import segmenters.pools
 from segmenters import kernel_source
+from segmenters.jitable import jitable
 from segmenters.system import System, hooks
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def build(systems: Sequence[System], layout: Layout) -> Kernel:
     for system in systems:
         functions = {"classify": system.classify, "deadline": system.deadline, **hooks(system)}
         for function, body in functions.items():
-            setattr(module, f"{system.key}_{function}", _jitable(body))
+            setattr(module, f"{system.key}_{function}", jitable(body))
     # Named tuples of the generated module are found by name when compiled code comes back from the
     # cache.
     sys.modules[name] = module
@@ -118,10 +119,6 @@ def build(systems: Sequence[System], layout: Layout) -> Kernel:
         del sys.modules[name]
         raise
     return Kernel(module, path)
-
-
-def _jitable(body: Any) -> Any:
-    return numba.extending.register_jitable(body)
 
 
 def _digest(text: str, systems: Sequence[System]) -> str:

@@ -312,7 +312,7 @@ def _briefing_one(systems: Sequence[System], k: int) -> list[str]:
 
 
 def _following(system: System) -> list[str]:
-    lines = ["@register_jitable", f"def follow_{system.key}(row, orders, p, deed):"]
+    lines = ["@jitable", f"def follow_{system.key}(row, orders, p, deed):"]
     calls = {
         "on_order": ("deed.kind == ORDER", "row, p, deed.ts, deed.number"),
         "on_engagement": ("deed.kind == ENGAGEMENT", "row, p, deed.ts, deed.qualifies"),

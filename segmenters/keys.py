@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 
 from segmenters.cutting import cut
+from segmenters.jitable import jitable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _joined(keys: Sequence[bytes]) -> tuple[Any, Numbers]:
 # Unsigned indices: signed ones may count from the end, and eight loads would not become one.
 
 
-@register_jitable
+@jitable
 def _word(text: Any, at: int, left: int) -> Any:
     """Return the next eight bytes, of which ``left`` count, as one word."""
     word = np.uint64(0)
@@ -130,7 +130,7 @@ def _word(text: Any, at: int, left: int) -> Any:
     return word
 
 
-@register_jitable
+@jitable
 def _hash(text: Any, start: int, end: int) -> Any:
     """Return 31 bits: 32-bit words, multiplied and folded as in FNV and MurmurHash2."""
     h = np.int64(0x1234567 ^ (end - start))

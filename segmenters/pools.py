@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
+
+from segmenters.jitable import jitable
 
 END: Final = -1
 BLANK: Final = 0
@@ -69,7 +70,7 @@ def only_links(pool: Pool) -> Pool:
     return Pool(pool.links, pool.links, pool.free)
 
 
-@register_jitable
+@jitable
 def insert(pool: Any, before: int, following: int) -> int:
     """Return a blank cell between two of a chain; ``END`` for ``before`` makes it the first."""
     new = pool.free[0]
@@ -85,7 +86,7 @@ def insert(pool: Any, before: int, following: int) -> int:
     return int(new)
 
 
-@register_jitable
+@jitable
 def remove(pool: Any, before: int, k: int) -> int:
     """Give back the cell ``k``, which follows ``before``; return the one that follows it."""
     following = pool.links[k]
@@ -96,7 +97,7 @@ def remove(pool: Any, before: int, k: int) -> int:
     return int(following)
 
 
-@register_jitable
+@jitable
 def give_back(pool: Any, first: int) -> None:
     """Give back a whole chain."""
     k = first

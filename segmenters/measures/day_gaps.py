@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
+from segmenters.jitable import jitable
 from segmenters.pools import END
 
 GAPS: Final = 10
@@ -22,7 +22,7 @@ UNKNOWN: Final = -1
 FIELDS: Final = (("gap", "i2"),)
 
 
-@register_jitable
+@jitable
 def usual_gap(row: Any, pool: Any, today: int) -> int:
     """Return the lower median of the last ten gaps between days with orders, in days, or -1."""
     gaps = np.empty(GAPS, np.int64)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
+from segmenters.jitable import jitable
 from segmenters.pools import END
 
 REMEMBERED: Final = 21
 FIELDS: Final = (("rhythm", "i8", (REMEMBERED,)), ("rhythm_n", "i4"))
 
 
-@register_jitable
+@jitable
 def remember_instant(row: Any, ts: int) -> None:
     """Put the instant of an order at its place; the earliest leaves when there are 21."""
     if row.rhythm_n == REMEMBERED:
@@ -33,7 +33,7 @@ def remember_instant(row: Any, ts: int) -> None:
     row.rhythm_n += 1
 
 
-@register_jitable
+@jitable
 def forget_instant(row: Any, ts: int) -> None:
     """Remove the instant of an order that was taken back; its two gaps become one."""
     for k in range(row.rhythm_n - 1, -1, -1):
@@ -56,7 +56,7 @@ def begin_with_listed(rows: Any, orders: Any) -> None:
         k[some] = orders.links[k[some]]
 
 
-@register_jitable
+@jitable
 def gap_quantile(row: Any, percent: int) -> int:
     """Return a quantile of the gaps in milliseconds, or -1 where there is none.
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from segmenters.instants import NEVER
+from segmenters.jitable import jitable
 from segmenters.pools import END, insert, remove
 
 LISTED: Final = 10
@@ -42,7 +42,7 @@ def order_dtype(profit: bool) -> np.dtype[Any]:
     return np.dtype([PROFIT, *ORDER] if profit else list(ORDER))
 
 
-@register_jitable
+@jitable
 def remember_order(row: Any, orders: Any, ts: int, order: int, amount: int) -> int:
     """Put an order into the list at its place; the earliest leaves a full list.
 
@@ -77,7 +77,7 @@ def remember_order(row: Any, orders: Any, ts: int, order: int, amount: int) -> i
     return int(k)
 
 
-@register_jitable
+@jitable
 def find_order(row: Any, orders: Any, order: int) -> int:
     """Return the place in the pool of the latest listed order with this id, or END."""
     k = row.latest if order != 0 else END
@@ -86,7 +86,7 @@ def find_order(row: Any, orders: Any, order: int) -> int:
     return int(k)
 
 
-@register_jitable
+@jitable
 def forget_order(row: Any, orders: Any, k: int) -> None:
     """Remove the listed order at place ``k`` of the pool, as if it had never been made."""
     before = END
@@ -102,7 +102,7 @@ def forget_order(row: Any, orders: Any, k: int) -> None:
     _find_first_and_last(row, orders)
 
 
-@register_jitable
+@jitable
 def _find_first_and_last(row: Any, orders: Any) -> None:
     pushed = row.n > row.listed
     row.p0 = row.pushed_first if pushed else NEVER
@@ -116,7 +116,7 @@ def _find_first_and_last(row: Any, orders: Any) -> None:
         row.p0 = min(row.p0, ts) if pushed else ts
 
 
-@register_jitable
+@jitable
 def _push_earliest_out(row: Any, orders: Any, before: int, k: int) -> int:
     """Push the earliest out of a full list; return what stands at the place of ``k`` then."""
     earliest = k
@@ -129,7 +129,7 @@ def _push_earliest_out(row: Any, orders: Any, before: int, k: int) -> int:
     return END if earliest == k else k
 
 
-@register_jitable
+@jitable
 def _push_out(row: Any, ts: int) -> None:
     # Before this one is pushed out, n - 1 - listed orders have been: none means the two instants
     # are unset.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.extending import register_jitable
+from segmenters.jitable import jitable
 
 
-@register_jitable
+@jitable
 def take_profit(order: Any, most: int, all_of_it: bool) -> int:
     """Take ``most`` from a listed order's profit, or what is left of it; return what was taken.
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
+from segmenters.jitable import jitable
 from segmenters.pools import END, insert, remove
 
 FIELDS: Final = (("head", "i4"), ("tiles", "i2"))
@@ -26,7 +26,7 @@ def tile_dtype(profit: bool) -> np.dtype[Any]:
     return np.dtype([PROFIT, *TILE] if profit else list(TILE))
 
 
-@register_jitable
+@jitable
 def tile_of(row: Any, tiles: Any, day: int, keep: int, engaged_keep: int) -> int:
     """Return the tile of a local day, made where there is none.
 
@@ -49,7 +49,7 @@ def tile_of(row: Any, tiles: Any, day: int, keep: int, engaged_keep: int) -> int
     return int(k)
 
 
-@register_jitable
+@jitable
 def _give_back_old(row: Any, tiles: Any, oldest: int, oldest_engaged: int) -> None:
     before = row.head
     k = tiles.links[before]

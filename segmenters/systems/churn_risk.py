@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numba.extending import register_jitable
 
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.calendar import day_start
 from segmenters.instants import FAR
+from segmenters.jitable import jitable
 from segmenters.pools import END
 from segmenters.system import NONE_LABEL, DampedSystem, Label
 from segmenters.systems.lifecycle_course import ACTIVE, NEW, REACTIVATED
@@ -198,7 +198,7 @@ class ChurnRisk(DampedSystem, frozen=True, kw_only=True):
         return looked
 
 
-@register_jitable
+@jitable
 def high_at(f: Any, p: Any) -> int:
     """Return from when on the risk is high, if nothing happens and engagement does not fade."""
     instant = FAR
@@ -209,7 +209,7 @@ def high_at(f: Any, p: Any) -> int:
     return int(instant)
 
 
-@register_jitable
+@jitable
 def medium_at(f: Any, p: Any) -> int:
     """Return from when on it is at least medium."""
     instant = f.p + p.medium_time
@@ -218,7 +218,7 @@ def medium_at(f: Any, p: Any) -> int:
     return int(instant)
 
 
-@register_jitable
+@jitable
 def fading(row: Any, pool: Any, today: int, starts: Any, p: Any) -> tuple[int, int]:
     """Return the first span of days, from today on, in which engagement fades if none comes.
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from numba.extending import register_jitable
-
 from segmenters.instants import FAR
+from segmenters.jitable import jitable
 from segmenters.measures.gaps import gap_quantile
 from segmenters.pools import END
 
@@ -37,7 +36,7 @@ class View(NamedTuple):
     react_at: int
 
 
-@register_jitable
+@jitable
 def view(row: Any) -> Any:
     """Look at a row as it is."""
     return View(
@@ -54,7 +53,7 @@ def view(row: Any) -> Any:
     )
 
 
-@register_jitable
+@jitable
 def stage_at(f: Any, p: Any, t: int) -> int:
     """Follow time from the segment a fact has left the customer in."""
     stage = f.lifecycle
@@ -71,7 +70,7 @@ def stage_at(f: Any, p: Any, t: int) -> int:
     return NEW if stage < NEW else int(stage)  # orders, yet nothing told: they have just begun
 
 
-@register_jitable
+@jitable
 def stage_ends_at(f: Any, p: Any) -> int:
     """Return the instant of silence, churn or graduation, whichever comes first."""
     stage = f.lifecycle
@@ -82,13 +81,13 @@ def stage_ends_at(f: Any, p: Any) -> int:
     return min(silence_at(f), graduation_at(f, p))
 
 
-@register_jitable
+@jitable
 def silence_at(f: Any) -> int:
     """Return the instant at which a customer who does nothing more falls silent."""
     return silence_after(f, f.e)
 
 
-@register_jitable
+@jitable
 def silence_after(f: Any, engaged: int) -> int:
     """Return that instant for one who engaged last at ``engaged``."""
     instant = f.p + f.silent_after
@@ -97,7 +96,7 @@ def silence_after(f: Any, engaged: int) -> int:
     return int(instant)
 
 
-@register_jitable
+@jitable
 def silence_ahead(row: Any) -> int:
     """Return when a customer falls silent if nothing happens; FAR for one who is, or cannot."""
     if row.n == 0 or row.lifecycle not in (NEW, ACTIVE, REACTIVATED):
@@ -105,7 +104,7 @@ def silence_ahead(row: Any) -> int:
     return silence_at(view(row))
 
 
-@register_jitable
+@jitable
 def churn_at(f: Any, p: Any, engaged: int) -> int:
     """Return the instant at which a customer, silent since after ``engaged``, is lost."""
     instant = f.p + f.churned_after
@@ -114,7 +113,7 @@ def churn_at(f: Any, p: Any, engaged: int) -> int:
     return int(instant)
 
 
-@register_jitable
+@jitable
 def graduation_at(f: Any, p: Any) -> int:
     """Return the instant at which new or reactivated ends by time."""
     if f.lifecycle == NEW and p.new_time > 0:
@@ -124,7 +123,7 @@ def graduation_at(f: Any, p: Any) -> int:
     return FAR
 
 
-@register_jitable
+@jitable
 def fix_thresholds(row: Any, p: Any) -> None:
     """Fix the silent and churned thresholds of the customer as of the last order."""
     row.silent_after = p.silent_purchase[row.value_then]
@@ -139,7 +138,7 @@ def fix_thresholds(row: Any, p: Any) -> None:
         row.churned_after = max(churned, silent)
 
 
-@register_jitable
+@jitable
 def take_order(row: Any, p: Any, t: int, ts: int, number: int) -> None:
     """Begin, wake or graduate at ``t`` by an order of ``ts``, and fix the thresholds anew."""
     fix_thresholds(row, p)
@@ -161,7 +160,7 @@ def take_order(row: Any, p: Any, t: int, ts: int, number: int) -> None:
         row.react_at = 0  # what came back before all orders were taken back is forgotten
 
 
-@register_jitable
+@jitable
 def wake(row: Any, t: int, number: int) -> None:
     """Bring a silent or churned customer back, by an order or (0) by engagement."""
     row.lifecycle = REACTIVATED
@@ -171,7 +170,7 @@ def wake(row: Any, t: int, number: int) -> None:
     row.ended_no = 0
 
 
-@register_jitable
+@jitable
 def end_by_count(row: Any, number: int) -> None:
     """Graduate a customer by an order, remembering which, in case it is taken back."""
     row.ended_from = row.lifecycle
@@ -179,7 +178,7 @@ def end_by_count(row: Any, number: int) -> None:
     row.lifecycle = ACTIVE
 
 
-@register_jitable
+@jitable
 def take_engagement(row: Any, p: Any, t: int) -> None:
     """Count qualifying engagements of a silent customer: enough within a short time wake."""
     if p.wake_engagements == 0 or row.lifecycle not in (SILENT, CHURNED):
@@ -194,7 +193,7 @@ def take_engagement(row: Any, p: Any, t: int) -> None:
         wake(row, t, 0)
 
 
-@register_jitable
+@jitable
 def take_removal(
     row: Any, orders: Any, p: Any, t: int, number: int, order_ts: int, moved: bool
 ) -> None:
@@ -220,7 +219,7 @@ def take_removal(
         begin_again(row, p, t)
 
 
-@register_jitable
+@jitable
 def follow_up(row: Any, orders: Any) -> None:
     """Let the order after a removed return take its place: it would have woken the customer."""
     k = row.latest
@@ -233,7 +232,7 @@ def follow_up(row: Any, orders: Any) -> None:
     row.react_n -= 1
 
 
-@register_jitable
+@jitable
 def begin_again(row: Any, p: Any, t: int) -> None:
     """Go back to new or reactivated, whose end by count was taken back, if its days still run."""
     if row.ended_from == NEW:
@@ -247,7 +246,7 @@ def begin_again(row: Any, p: Any, t: int) -> None:
         row.ended_no = 0
 
 
-@register_jitable
+@jitable
 def enter(row: Any, t: int, before: int, moved: int, after: int, clocked: bool) -> None:
     """Note a move at ``t``: from ``before`` to ``moved`` by a fact, on to ``after`` by time.
 
@@ -265,7 +264,7 @@ def enter(row: Any, t: int, before: int, moved: int, after: int, clocked: bool) 
         fall_silent(row, t)
 
 
-@register_jitable
+@jitable
 def fall_silent(row: Any, t: int) -> None:
     """Note what a silence begins with: the last engagement before it, and no sign of waking."""
     row.silent_at = t
@@ -273,7 +272,7 @@ def fall_silent(row: Any, t: int) -> None:
     row.wakes_n = 0
 
 
-@register_jitable
+@jitable
 def judge_plainly(row: Any, p: Any, t: int) -> None:
     """Judge by the thresholds of other rules, from what the row keeps.
 
@@ -303,7 +302,7 @@ def judge_plainly(row: Any, p: Any, t: int) -> None:
         row.lifecycle = stage_at(view(row), p, t)
 
 
-@register_jitable
+@jitable
 def has_ended_by_count(row: Any, p: Any) -> bool:
     """Tell whether new or reactivated has had the orders that end it."""
     if row.lifecycle == NEW:

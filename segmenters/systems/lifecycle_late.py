@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.extending import register_jitable
-
 from segmenters.facts import ENGAGEMENT, ORDER
+from segmenters.jitable import jitable
 from segmenters.systems.lifecycle_course import (
     CHURNED,
     SILENT,
@@ -26,13 +25,13 @@ from segmenters.systems.lifecycle_course import (
 )
 
 
-@register_jitable
+@jitable
 def precedes(ts: int, at: int, clocked: bool) -> bool:
     """Tell whether a fact comes before a change: at a deadline's own instant the fact is first."""
     return ts < at or (ts == at and clocked)
 
 
-@register_jitable
+@jitable
 def relive(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> bool:
     """Go back before the last change, take the fact there, and run the deadlines before the clock.
 
@@ -73,7 +72,7 @@ def relive(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> bool:
     return True
 
 
-@register_jitable
+@jitable
 def take(row: Any, orders: Any, p: Any, deed: Any) -> None:
     """Take a fact at its own instant."""
     if deed.kind == ORDER:
@@ -85,7 +84,7 @@ def take(row: Any, orders: Any, p: Any, deed: Any) -> None:
         take_removal(row, orders, p, deed.ts, deed.number, deed.order_ts, deed.moved)
 
 
-@register_jitable
+@jitable
 def take_at_clock(row: Any, orders: Any, p: Any, deed: Any, clock: int) -> None:
     """Take a late fact that undoes nothing, at the clock.
 

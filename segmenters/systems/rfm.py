@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numba.extending import register_jitable
 
 from schemas.money import exponent
 from schemas.vocabulary import MS_PER_DAY
 from segmenters.instants import FAR
+from segmenters.jitable import jitable
 from segmenters.rfm_map import read_map
 from segmenters.system import NONE_LABEL, DampedSystem, Label
 
@@ -177,7 +177,7 @@ class Rfm(DampedSystem, frozen=True, kw_only=True):
         }
 
 
-@register_jitable
+@jitable
 def recency_score(age: int, bounds: Any) -> int:
     """Return 5 for an age below the first bound, one less for each bound reached."""
     points = BEST
@@ -187,7 +187,7 @@ def recency_score(age: int, bounds: Any) -> int:
     return points
 
 
-@register_jitable
+@jitable
 def score(figure: int, bounds: Any) -> int:
     """Return 5 for a figure of at least the first bound, one less for each bound missed."""
     points = BEST

@@ -9,9 +9,8 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from numba.extending import register_jitable
-
 from schemas.money import exponent
+from segmenters.jitable import jitable
 
 if TYPE_CHECKING:
     from schemas.money import Currencies
@@ -63,7 +62,7 @@ def faults(
     return wrong
 
 
-@register_jitable
+@jitable
 def tier_of(figure: int, held: int, b: Any) -> int:
     """Return the tier of a figure: up at the threshold, down below the ratio, tier by tier.
 
