@@ -33,13 +33,12 @@ async def records_of(kafka: str, topic: str, partition: int) -> list[Any]:
     """Read a partition whole."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False,
-        max_partition_fetch_bytes=8 << 20,
+        auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20,
     )  # fmt: skip
     await consumer.start()
     try:
         tp = TopicPartition(topic, partition)
         consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
         end, found = (await consumer.end_offsets([tp]))[tp], []
         while await consumer.position(tp) < end:
             for records in (await consumer.getmany(timeout_ms=200)).values():

@@ -237,7 +237,6 @@ class Workbench:
             tps = [TopicPartition(topic, p) for p in range(self.partitions)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
-            await consumer.seek_to_beginning(*tps)
             found = []
             while any([await consumer.position(tp) < ends[tp] for tp in tps]):
                 for tp, records in (await consumer.getmany(timeout_ms=200)).items():

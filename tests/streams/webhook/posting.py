@@ -184,13 +184,15 @@ class Posting:
 
     async def dead(self) -> list[tuple[bytes, dict[str, str]]]:
         """Read the dead letters."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, enable_auto_commit=False,
+            auto_offset_reset="earliest",  # the default may win against a seek to the beginning
+        )  # fmt: skip
         await consumer.start()
         try:
             tps = [TopicPartition(self.letters, p) for p in range(PARTITIONS)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
-            await consumer.seek_to_beginning(*tps)
             found = []
             while any([await consumer.position(tp) < ends[tp] for tp in tps]):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
