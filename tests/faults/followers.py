@@ -6,6 +6,7 @@ Responsible for reading. What ought to be there is for `tests.faults.exactness` 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,8 @@ class ChangesConsumer:
     ----------
     told : dict
         Customer → changes taken, in order.
+    reached : Counter
+        How often somebody was told to have come into a segment, by its name.
     dropped : int
         Changes dropped.
     """
@@ -87,6 +90,7 @@ class ChangesConsumer:
     def __init__(self, kafka: str, partitions: int, *, committed: bool) -> None:
         self.committed = committed
         self.told: dict[str, list[dict[str, Any]]] = {}
+        self.reached: Counter[str] = Counter()
         self.dropped = 0
         self._tps = [TopicPartition(topics.CHANGES, p) for p in range(partitions)]
         self._consumer = _consumer(kafka, "read_committed" if committed else "read_uncommitted")
@@ -133,3 +137,4 @@ class ChangesConsumer:
             self.dropped += 1
         else:
             taken.append(change)
+            self.reached[change["to"]] += 1

@@ -68,7 +68,7 @@ async def test_deadlines_due_while_the_worker_was_down_fire_once_with_their_own_
         return all(record is not None and record.clock >= instant for record in changelog.records)
 
     async def all_silent() -> bool:
-        return silent(consumer) == customers
+        return consumer.reached["silent"] == customers
 
     try:
         await bench.load(events(facts))
@@ -78,7 +78,7 @@ async def test_deadlines_due_while_the_worker_was_down_fire_once_with_their_own_
         worker.kill()
         await consumer.start()
         await consumer.read_to_the_end(READ_S)
-        assert silent(consumer) == 0
+        assert consumer.reached["silent"] == 0
 
         begun = time.monotonic()
         worker = bench.start_real()
@@ -92,16 +92,11 @@ async def test_deadlines_due_while_the_worker_was_down_fire_once_with_their_own_
         told = {who: [essence(change) for change in each] for who, each in consumer.told.items()}
         differences = compare(told, alike(facts, last + DOWN_MS))
         assert not differences, str(differences)
-        assert silent(consumer) == customers
+        assert consumer.reached["silent"] == customers
     finally:
         await consumer.stop()
         bench.close()
     note("deadlines due in one second while the worker was down", tried=customers, recovery_s=took)
-
-
-def silent(consumer: ChangesConsumer) -> int:
-    """Count how often somebody was told to have fallen silent."""
-    return sum(change["to"] == "silent" for told in consumer.told.values() for change in told)
 
 
 def alike(facts: list[Fact], clock: int) -> dict[str, list[Told]]:
