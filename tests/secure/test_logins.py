@@ -74,25 +74,34 @@ async def told(variables: dict[str, str], customer: str) -> dict[str, object]:
 
 
 @contextmanager
-def worker(folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker, at the level at which most is logged, and stop it."""
-    port = free_port()
-    settings = {"REWAKE_METRICS": f"{HOST}:{port}", "REWAKE_LOG_LEVEL": "debug", **variables}
-    with (folder / "worker.log").open("wb") as log:
+def running(
+    folder: Path, settings: dict[str, str], command: str, *words: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of the product, its log in a file of its name, and stop it as one should."""
+    with (folder / f"{command}.log").open("wb") as log:
         process = subprocess.Popen(
-            [REWAKE, "worker"], env=environment(folder, settings), stdout=log, stderr=log
+            [REWAKE, command, *words], env=environment(folder, settings), stdout=log, stderr=log
         )
     try:
         yield process
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=30) as answer:
-            assert PASSWORD not in answer.read().decode()
-        assert PASSWORD not in " ".join(psutil.Process(process.pid).cmdline())
     finally:
         process.terminate()
         try:
             assert process.wait(60) == 0
         finally:
             process.kill()
+
+
+@contextmanager
+def worker(folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker, at the level at which most is logged, and stop it."""
+    port = free_port()
+    settings = {"REWAKE_METRICS": f"{HOST}:{port}", "REWAKE_LOG_LEVEL": "debug", **variables}
+    with running(folder, settings, "worker") as process:
+        yield process
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=30) as answer:
+            assert PASSWORD not in answer.read().decode()
+        assert PASSWORD not in " ".join(psutil.Process(process.pid).cmdline())
 
 
 @contextmanager
@@ -101,20 +110,8 @@ def webhook(folder: Path, variables: dict[str, str]) -> Iterator[Path]:
     settings = {
         "REWAKE_METRICS": f"{HOST}:{free_port()}", "REWAKE_WEBHOOK_SECRET": SECRET, **variables,
     }  # fmt: skip
-    path = folder / "webhook.log"
-    with path.open("wb") as log:
-        process = subprocess.Popen(
-            [REWAKE, "webhook", "--from-beginning", "--system", "lifecycle"],
-            env=environment(folder, settings), stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        yield path
-    finally:
-        process.terminate()
-        try:
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
+    with running(folder, settings, "webhook", "--from-beginning", "--system", "lifecycle"):
+        yield folder / "webhook.log"
 
 
 @contextmanager
@@ -122,29 +119,20 @@ def serve(folder: Path, variables: dict[str, str]) -> Iterator[Callable[[str], d
     """Run the service, give a function that asks it, and stop it."""
     port = free_port()
     settings = {"REWAKE_WEB": f"{HOST}:{port}", "REWAKE_LOG_LEVEL": "debug", **variables}
-    with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(
-            [REWAKE, "serve"], env=environment(folder, settings), stdout=log, stderr=log
-        )
+    with running(folder, settings, "serve") as process:
 
-    def ask(path: str) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE_S
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=30) as answer:
-                    return json.loads(answer.read())
-            except OSError:  # not yet there, or not yet ready
-                time.sleep(0.3)
-        raise AssertionError(f"no answer to {path}: {(folder / 'serve.log').read_text()}")
+        def ask(path: str) -> dict[str, Any]:
+            deadline = time.monotonic() + PATIENCE_S
+            url = f"http://{HOST}:{port}{path}"
+            while process.poll() is None and time.monotonic() < deadline:
+                try:
+                    with urllib.request.urlopen(url, timeout=30) as answer:
+                        return json.loads(answer.read())
+                except OSError:  # not yet there, or not yet ready
+                    time.sleep(0.3)
+            raise AssertionError(f"no answer to {path}: {(folder / 'serve.log').read_text()}")
 
-    try:
         yield ask
-    finally:
-        process.terminate()
-        try:
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
