@@ -83,6 +83,8 @@ class ChangesConsumer:
         Customer → changes taken, in order.
     reached : Counter
         How often somebody was told to have come into a segment, by its name.
+    appended : dict
+        Segment → when the last such change was appended, ms UTC, by the worker's clock.
     dropped : int
         Changes dropped.
     """
@@ -91,6 +93,7 @@ class ChangesConsumer:
         self.committed = committed
         self.told: dict[str, list[dict[str, Any]]] = {}
         self.reached: Counter[str] = Counter()
+        self.appended: dict[str, int] = {}
         self.dropped = 0
         self._tps = [TopicPartition(topics.CHANGES, p) for p in range(partitions)]
         self._consumer = _consumer(kafka, "read_committed" if committed else "read_uncommitted")
@@ -129,7 +132,10 @@ class ChangesConsumer:
         while True:
             for records in (await self._consumer.getmany(timeout_ms=500)).values():
                 for record in records:
-                    self._take(record.key.decode(), orjson.loads(record.value))
+                    change = orjson.loads(record.value)
+                    latest = self.appended.get(change["to"], 0)
+                    self.appended[change["to"]] = max(record.timestamp, latest)
+                    self._take(record.key.decode(), change)
 
     def _take(self, customer: str, change: dict[str, Any]) -> None:
         taken = self.told.setdefault(customer, [])
