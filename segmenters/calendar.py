@@ -57,17 +57,15 @@ def midnights(timezone: str) -> NDArray[np.int64]:
     >>> (starts[day + 1 - FIRST_DAY] - starts[day - FIRST_DAY]) // 3_600_000
     np.int64(23)
     """
-    days = range(FIRST_DAY, LAST_DAY + 1)
-    if timezone == "UTC":
-        return np.arange(FIRST_DAY, LAST_DAY + 1, dtype=np.int64) * MS_PER_DAY
+    starts = np.arange(FIRST_DAY, LAST_DAY + 1, dtype=np.int64) * MS_PER_DAY
     zone = ZoneInfo(timezone)
-    starts = np.empty(len(days), dtype=np.int64)
-    for k, day in enumerate(days):
+    for k, day in enumerate(range(FIRST_DAY, LAST_DAY + 1) if timezone != "UTC" else ()):
         # fold=0 reads a local midnight that does not exist with the offset before the change: just
         # the instant of the change, which is the day's first; of a midnight that occurs twice it
         # takes the first.
         local = datetime.combine(EPOCH + timedelta(days=day), datetime.min.time(), tzinfo=zone)
         starts[k] = int(local.astimezone(UTC).timestamp()) * 1000
+    # Shared by all who ask, and of one type for every zone: a kernel is compiled for its types.
     starts.flags.writeable = False
     return starts
 

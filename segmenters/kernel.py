@@ -5,8 +5,8 @@ folder. It must not hold state. ``kernel_template.txt`` has the course of an eve
 file (``Kernel.path``) to follow one.
 
 numba's cache looks at the generated file alone. So the file's name carries a digest of all sources
-that contribute, of the versions of numba and numpy, and of whether bounds are checked: whatever
-changes, changes the name.
+that contribute, of the versions of numba and numpy, and of numba's switches: whatever changes,
+changes the name.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ SHARED: Final = (
 _FOREIGN: Final = ("numpy", "numba")
 """Their versions stand in the digest, and their sources need not."""
 
+_SWITCHES: Final = ("BOUNDSCHECK", "DISABLE_JIT")
+"""What of numba's configuration makes other code of the same source."""
+
 
 class Kernel(NamedTuple):
     """The compiled entry points, and where their source lies."""
@@ -122,7 +125,8 @@ def build(systems: Sequence[System], layout: Layout) -> Kernel:
 
 
 def _digest(text: str, systems: Sequence[System]) -> str:
-    parts = [text, numba.__version__, np.__version__, str(vars(numba.config).get("BOUNDSCHECK"))]
+    parts = [text, numba.__version__, np.__version__]
+    parts += [str(vars(numba.config).get(switch)) for switch in _SWITCHES]
     parts += [inspect.getsource(module) for module in SHARED]
     bodies: list[Any] = []
     for system in systems:

@@ -66,6 +66,7 @@ def _shipped(name: str) -> RfmMap:
     return parse_map(files("segmenters").joinpath(f"maps/{name}.toml").read_text("utf-8"), name)
 
 
+@lru_cache
 def parse_map(text: str, name: str) -> RfmMap:
     r"""Read a map from TOML text.
 

@@ -6,21 +6,32 @@ A test that asks for `kafka`, `redis_url` or `spare_servers` gets a real server 
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from typing import TYPE_CHECKING
 
+import numba
 import pytest
 from hypothesis import settings
 
+from segmenters import engine
+from segmenters.kernel import build
 from streams.local import LocalServers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from segmenters.kernel import Kernel
+    from segmenters.layout import Layout
+    from segmenters.system import System
 
 FULL_EXAMPLES = "1000"
 """Examples of each property with --full."""
 _SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
+
+# numba builds much that stays: looked over as often as by default, compiling takes an eighth more.
+gc.set_threshold(50_000, 20, 50)
 
 # Deadlines measure the machine, which is shared; the timeout of a test bounds it anyway.
 settings.register_profile("quick", print_blob=True, deadline=None, max_examples=60)
@@ -108,3 +119,19 @@ def spare_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
         yield servers
     finally:
         servers.down()
+
+
+@pytest.fixture(autouse=True)
+def _interpreted_where_marked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """Compile no kernel for a test that says it may be interpreted: that takes half a minute."""
+    if request.node.get_closest_marker("interpreted") and not full:
+        monkeypatch.setattr(engine, "build", _build_interpreted)
+
+
+def _build_interpreted(systems: Sequence[System], layout: Layout) -> Kernel:
+    # Off for the kernel alone: elsewhere numba may be in the midst of compiling.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", 1)
+        return build(systems, layout)

@@ -85,6 +85,8 @@ class ChangesConsumer:
         How often somebody was told to have come into a segment, by its name.
     appended : dict
         Segment → when the last such change was appended, ms UTC, by the worker's clock.
+    latest_by_clock : int
+        The latest instant of a deadline told, ms UTC.
     dropped : int
         Changes dropped.
     """
@@ -94,6 +96,7 @@ class ChangesConsumer:
         self.told: dict[str, list[dict[str, Any]]] = {}
         self.reached: Counter[str] = Counter()
         self.appended: dict[str, int] = {}
+        self.latest_by_clock = 0
         self.dropped = 0
         self._tps = [TopicPartition(topics.CHANGES, p) for p in range(partitions)]
         self._consumer = _consumer(kafka, "read_committed" if committed else "read_uncommitted")
@@ -144,3 +147,5 @@ class ChangesConsumer:
         else:
             taken.append(change)
             self.reached[change["to"]] += 1
+            if change["cause"] == "clock":
+                self.latest_by_clock = max(self.latest_by_clock, change["at"])

@@ -378,6 +378,11 @@ class Shop(Workbench):
         await self._until("all applied in the end", self.caught_up, within)
         dues = sorted(self.trade.dues.values())
         await self.fired(dues[: LEAST_BY_CLOCK + 2][-1], within)  # a quick machine waits for it
+        # Who reads uncommitted has also heard what a worker fired and died of; it is true once
+        # another worker has fired it, and that may not have come so far yet.
+        for consumer in self.consumers:
+            await consumer.read_to_the_end()
+        await self.fired(max(each.latest_by_clock for each in self.consumers) + 1, within)
         await self.stop()
         await self.changelog.read_on()
         for consumer in self.consumers:

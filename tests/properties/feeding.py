@@ -36,6 +36,12 @@ EXAMPLES = int(os.environ.get("REWAKE_EXAMPLES", "40"))
 PACKS = os.environ.get("REWAKE_PACKS", ",".join(RULES)).split(",")
 """From which rules of `tests.properties.histories` a property chooses."""
 
+OF_THE_DEFAULT_KERNEL = ("pack", "pack_counts")
+"""Rules which need no other kernel than the default pack: it is compiled already."""
+
+COMPILED = PACKS if "REWAKE_EXAMPLES" in os.environ else OF_THE_DEFAULT_KERNEL
+"""From which rules a property chooses that is too slow for an interpreted kernel."""
+
 # To explain a failure hypothesis traces every line of a run: minutes, for what shrinking shows too.
 PROPERTY = settings(
     max_examples=EXAMPLES, phases=[phase for phase in Phase if phase is not Phase.explain]

@@ -99,6 +99,13 @@ RULES: dict[str, str] = {
         rfm=SMALL_RFM + '\nmap = "C"',
     ),
     "pack": pack("Europe/London"),
+    "pack_counts": pack(
+        "Europe/London",
+        SMALL + "\nnew_orders = 3\nreactivated_orders = 2\nwake_engagements = 2",
+        value="thresholds = { high = 100, mid = 10 }",
+        churn=SMALL_CHURN.replace("fade_days = 2", "fade_days = 30"),
+        others=SMALL_OTHERS,
+    ),
     "small_pack": pack(
         "Europe/London",
         SMALL + "\nby_value = { high = [3, 1], mid = [5, 2], low = [4, 0] }",

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from schemas.profiles import Profile
     from tests.properties.feeding import Line
 
-pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
+pytestmark = [
+    pytest.mark.interpreted,
+    pytest.mark.timeout(900),  # a failure takes long to shrink
+]
 
 NAMES = st.sampled_from(PACKS)
 AGES = 4_000 * DAY_MS

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from schemas.changes import Change
 
-pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
+pytestmark = [
+    pytest.mark.interpreted,
+    pytest.mark.timeout(900),  # a failure takes long to shrink
+]
 
 
 class Pair:

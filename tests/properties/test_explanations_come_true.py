@@ -1,6 +1,7 @@
 """Hold explanations to the engine: what they name happens, and one unit less does not.
 
-Each act named is applied to a fresh engine with the same history. REWAKE_EXAMPLES asks for more.
+Each act named is applied to a fresh engine with the same history. REWAKE_EXAMPLES asks for more,
+and of all rules.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from segmenters.explain import Explainer
 from segmenters.instants import FAR, NEVER
 from segmenters.phrases import Phrases
 from tests.oracle_book import CANCEL, ENGAGEMENT, ORDER, REFUND, Fact
-from tests.properties.feeding import EXAMPLES, PROPERTY, Run, batch_of, dump, everybody
+from tests.properties.feeding import COMPILED, EXAMPLES, PROPERTY, Run, batch_of, dump, everybody
 from tests.properties.histories import ends, histories, late_arrivals
-from tests.properties.test_engine_equals_oracle import NAMES, rules_of
+from tests.properties.test_engine_equals_oracle import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from segmenters.rules import Rules
 
 pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
+
+NAMES = st.sampled_from(COMPILED)
 
 
 @cache

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
     from schemas.changes import Change
 
-pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
+pytestmark = [
+    pytest.mark.interpreted,
+    pytest.mark.timeout(900),  # a failure takes long to shrink
+]
 
 PAIRS = SMALL + "\nby_value = { high = [3, 1], mid = [5, 2] }"
 WORTH = "thresholds = { high = 100, mid = 10 }"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,3 +68,8 @@ def test_a_date_that_was_skipped_is_empty() -> None:
 @pytest.mark.parametrize("zone", [*ZONES, "Pacific/Apia"])
 def test_beginnings_of_days_never_go_back(zone: str) -> None:
     assert (np.diff(midnights(zone)) >= 0).all()
+
+
+def test_days_of_all_zones_are_of_one_type_so_that_one_kernel_serves_them() -> None:
+    assert len({str(numba.typeof(midnights(zone))) for zone in ZONES}) == 1
+    assert not midnights("UTC").flags.writeable, "it is shared by all who ask"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from schemas.changes import Change
 
+pytestmark = pytest.mark.interpreted
+
 DAY = 86_400_000
 KEPT = 402
 THREE = "[systems.lifecycle]\n{}\n[systems.monetary_tier]\n[systems.rfm]\n{}"

@@ -13,6 +13,8 @@ from segmenters.rules import Rules, defaults, loads
 from tests.oracle_book import DAY_MS, ENGAGEMENT, ORDER, Fact
 from tests.properties.feeding import Run, batch_of, dump
 
+pytestmark = pytest.mark.interpreted
+
 BASE = 17_000  # a day in 2016: day 0 of every timeline
 MONEY = "[systems.monetary_tier]\nthresholds = { large = 100, medium = 10 }"
 

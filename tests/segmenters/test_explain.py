@@ -20,6 +20,8 @@ from tests.properties.feeding import Run, dump
 if TYPE_CHECKING:
     from schemas.explanations import Explanation, Placement
 
+pytestmark = pytest.mark.interpreted
+
 BASE = 17_000
 LIFECYCLE = "[systems.lifecycle]\n"
 MONEY = "[systems.monetary_tier]\n"

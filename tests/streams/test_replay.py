@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
+
+import pytest
 
 from schemas.vocabulary import MS_PER_DAY, Kind
 from segmenters.rules import loads
@@ -12,8 +13,7 @@ from streams import replay as module
 from streams.history import Fact
 from streams.replay import replay, write_lines
 
-if TYPE_CHECKING:
-    import pytest
+pytestmark = pytest.mark.interpreted
 
 RULES = loads("[systems.lifecycle]\nsilent_engagement_days = 0")
 

@@ -11,6 +11,8 @@ from segmenters.rules import loads
 from tests.oracle_book import ENGAGEMENT, ORDER, REFUND, Fact
 from tests.properties.feeding import Run, batch_of
 
+pytestmark = pytest.mark.interpreted
+
 DAY = 86_400_000
 BEGIN = 17_000 * DAY
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from segmenters.rules import loads
 from tests.oracle_book import DAY_MS, ENGAGEMENT, ORDER, REFUND, Fact
 from tests.properties.feeding import Run
+
+pytestmark = pytest.mark.interpreted
 
 BASE = 17_000
 COUNTED = "[systems.lifecycle]\nnew_days = 0\nnew_orders = 2\nreactivated_orders = 1"

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from streams.audit.report import Report
 
-pytestmark = pytest.mark.timeout(900)  # a failure takes long to shrink
+pytestmark = [
+    pytest.mark.interpreted,
+    pytest.mark.timeout(900),  # a failure takes long to shrink
+]
 
 GRACE = 2_000
 SOME = histories().filter(bool)

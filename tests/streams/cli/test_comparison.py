@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Inside = Callable[..., CompletedProcess[str]]
 
+pytestmark = pytest.mark.interpreted
+
 HISTORY = """customer_id,ts,type,amount,ref
 a,2010-12-01T08:26:00Z,purchase,139.12,1
 b,2011-01-20T08:26:00Z,purchase,10,2
