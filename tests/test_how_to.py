@@ -56,7 +56,7 @@ def test_a_command_prints_what_the_page_says(
         if kind == "toml":
             (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
     _, *words = shlex.split(command)
-    environ = {**os.environ, "REWAKE_CACHE_DIR": str(cache_folder())}
+    environ = {**os.environ, "REWAKE_CACHE_DIR": str(cache_folder().parent)}
     done = subprocess.run(
         [REWAKE, *words], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
     )

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # One fixed id: the broker is local, and data of one directory is never mixed with another's.
 _CLUSTER_ID: Final = "cmV3YWtlLWxvY2FsLWthZg"
 _FORMAT_SECONDS: Final = 120
-_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+# It lives for minutes: a second compiler doubles what its start costs, and has not paid that back
+# after half a million records.
+_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1")
 _LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
@@ -129,10 +131,8 @@ class KafkaServer:
     @staticmethod
     def _format(java: list[str], properties: Path) -> None:
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
-        # Formatting is over before a second compiler would pay for itself.
-        command = [java[0], "-XX:TieredStopAtLevel=1", *java[1:], *tool]
         done = subprocess.run(
-            command,
+            [*java, *tool],
             capture_output=True,
             text=True,
             timeout=_FORMAT_SECONDS,

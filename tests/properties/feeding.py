@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from segmenters.rules import Rules
     from tests.oracle_book import Fact
 
-EXAMPLES = int(os.environ.get("REWAKE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("REWAKE_EXAMPLES", "25"))
 """How many examples a property is tried on; REWAKE_EXAMPLES asks for more."""
 
 PACKS = os.environ.get("REWAKE_PACKS", ",".join(RULES)).split(",")

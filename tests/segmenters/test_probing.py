@@ -13,6 +13,8 @@ from segmenters.rules import loads
 from tests.oracle_book import DAY_MS, ENGAGEMENT, ORDER, Fact
 from tests.properties.feeding import batch_of, dump
 
+pytestmark = pytest.mark.interpreted
+
 RULES = loads("[systems.lifecycle]\n[systems.monetary_tier]\n[systems.rfm]\nmap = 'B'")
 THEN = 17_000 * DAY_MS
 NONE, SMALL, MEDIUM, LARGE = range(4)

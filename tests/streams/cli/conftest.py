@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from segmenters.kernel import cache_folder
 from streams import cli
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def rewake(tmp_path: Path) -> Rewake:
     """Give a function that runs `rewake` in an empty folder and returns how it ended."""
 
     def run(*words: str, **variables: str) -> CompletedProcess[str]:
-        environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **variables}
+        # A new home has nothing compiled: what others have compiled is shared.
+        home = {"HOME": str(tmp_path), "REWAKE_CACHE_DIR": str(cache_folder().parent)}
+        environ = {"PATH": "/usr/bin:/bin", **home, **variables}
         return subprocess.run(
             [REWAKE, *words],
             env=environ,

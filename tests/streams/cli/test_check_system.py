@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segmenters.checks import CHECKS
-from segmenters.kernel import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,9 +93,9 @@ class Needy(Age, frozen=True, kw_only=True):
 
 @pytest.fixture
 def rewake(rewake: Rewake, tmp_path: Path) -> Rewake:
-    """Work in a folder with a module of systems; all calls share what is compiled."""
+    """Work in a folder with a module of systems."""
     (tmp_path / "mine.py").write_text(AGE, encoding="utf-8")
-    return partial(rewake, REWAKE_CACHE_DIR=str(cache_folder()))
+    return rewake
 
 
 def test_a_system_of_this_distribution_keeps_every_promise(rewake: Rewake) -> None:

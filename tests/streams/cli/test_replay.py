@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from segmenters.kernel import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +20,6 @@ HISTORY = """customer_id,ts,type,amount,ref
 d,2010-12-01T08:26:00Z,purchase,5,4
 """
 RULES = "[systems.lifecycle]\nsilent_engagement_days = 0\n"
-
-
-@pytest.fixture
-def rewake(rewake: Rewake) -> Rewake:
-    """Let all calls share the compiled rules; a new home would have none."""
-    return partial(rewake, REWAKE_CACHE_DIR=str(cache_folder()))
 
 
 @pytest.fixture
