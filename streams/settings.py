@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "REWAKE_"
 SECRETS_DIR: Final = "REWAKE_SECRETS_DIR"
+BESIDE: Final = (SECRETS_DIR, "REWAKE_CACHE_DIR")
+"""Variables that are read but are no settings; of the second `segmenters.kernel` knows."""
 
 _FILE: Final = "_FILE"
 
@@ -308,7 +310,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
     They are no error: orchestrators put variables of their own beside ours.
     """
-    known = {_variable(name) for name in Settings.model_fields} | {SECRETS_DIR}
+    known = {_variable(name) for name in Settings.model_fields} | {*BESIDE}
     found = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and not {name, name.removesuffix(_FILE)} & known:

@@ -24,7 +24,8 @@ def test_a_table_in_a_pipe_cuts_nothing_off(rewake: Rewake) -> None:
 
 
 def test_secrets_are_masked_and_unread_variables_named(rewake: Rewake) -> None:
-    done = rewake("settings", REWAKE_REDIS="redis://:sesame@cache:6379/0", REWAKE_GRCE="1s")
+    redis = "redis://:sesame@cache:6379/0"
+    done = rewake("settings", REWAKE_REDIS=redis, REWAKE_GRCE="1s", REWAKE_CACHE_DIR="compiled")
     assert "sesame" not in done.stdout + done.stderr
     assert MASK in done.stdout
     assert done.stderr == "rewake: nothing reads REWAKE_GRCE (did you mean REWAKE_GRACE?)\n"
