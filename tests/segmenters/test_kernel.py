@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from inspect import isfunction
 from pathlib import Path
 
+import numba
 import pytest
 
 from segmenters.kernel import build, cache_folder
@@ -117,6 +119,18 @@ def test_processes_that_compile_at_once_all_come_out_right(tmp_path: Path) -> No
 def test_parameters_are_arguments_and_compile_nothing() -> None:
     one, other = MonetaryTier(), MonetaryTier(down_ratio="0.5")  # type: ignore[arg-type]
     assert build([one], compose([one])).module is build([other], compose([other])).module
+
+
+def test_an_interpreted_kernel_is_not_taken_for_a_compiled_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    systems = [MonetaryTier()]
+    compiled = build(systems, compose(systems))
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    interpreted = build(systems, compose(systems))
+    assert interpreted.path != compiled.path
+    assert isfunction(interpreted.module.apply)
+    assert not isfunction(compiled.module.apply)
 
 
 def test_another_set_of_systems_is_another_kernel() -> None:

@@ -190,4 +190,4 @@ PLANTS = {
 """Each bug, and the troubles in which it shows soonest."""
 
 FROM_SEED = {merge_by_a_stale_proof: 24}
-"""Where to look first for what shows rarely. It only spares time: other seeds find it, too."""
+"""Where a bug that shows rarely was first seen: the shops before that one only take time."""
