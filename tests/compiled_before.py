@@ -1,7 +1,8 @@
-"""Compile the kernels which many tests need, once: ``python -m tests.compiled_before``.
+"""Make what many tests need, once: ``python -m tests.compiled_before``.
 
 Started together, processes with the same rules would each compile the same kernel for half a
-minute; so `scripts/test` does it beforehand, beside the checks.
+minute, and each of some thirty brokers would load the same classes; so `scripts/test` does it
+beforehand, beside the checks.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from pathlib import Path
 
 from segmenters.rules import load
 from segmenters.warming import warm_up
+from streams.local.aot_cache import make_aot_cache
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Compile for the default rules, and for those of the real shops."""
+    """Compile for the default rules, and those of the real shops; keep a broker's classes."""
     for rules in (ROOT / "rules" / "default.toml", *sorted((ROOT / "data").glob("*/rules.toml"))):
         warm_up(load(rules))
+    make_aot_cache(print)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numba
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from segmenters import engine
 from segmenters.kernel import build
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 FULL_EXAMPLES = "1000"
 """Examples of each property with --full."""
 _SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
+
+_TOGETHER = ("tests/secure/", "tests/streams/serving/")
+"""Rooms whose files share servers of their own: one process runs each."""
+
+_LONGEST_FIRST = ("tests/test_demo.py", "tests/page/", "tests/faults/", *_TOGETHER, "tests/test_")
+"""What takes longest, in this order: begun last, one process would work on it alone in the end."""
 
 # numba builds much that stays: looked over as often as by default, compiling takes an eighth more.
 gc.set_threshold(50_000, 20, 50)
@@ -69,14 +76,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+    items.sort(key=lambda item: _place(item.nodeid, _LONGEST_FIRST))
+
+
+def _place(nodeid: str, prefixes: Sequence[str]) -> int:
+    found = (n for n, prefix in enumerate(prefixes) if nodeid.startswith(prefix))
+    return next(found, len(prefixes))
+
+
+class _ByFile(LoadScopeScheduling):
+    """Give a process whole files, or whole rooms: they have started what their tests share."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        room = next((room for room in _TOGETHER if nodeid.startswith(room)), "")
+        return room or nodeid.split("::", 1)[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
+    """Say how tests are dealt out when several processes run them (``-n``)."""
+    return _ByFile(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in which not one test ran to its end."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # one process of several: the first one counts
+        return
     if exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly:
-        passed = reporter.stats.get("passed", ()) if reporter else ()
-        if not passed:
+        if not reporter.stats.get("passed", ()):
             reporter.write_line("no test has passed: nothing was proved", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -29,6 +29,9 @@ _LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
 )
+AOT_CACHE: Final = "kafka.aot"
+"""Classes as a broker has loaded them, if somebody kept them beside the jars."""
+
 _READY: Final = "Kafka Server started"
 
 _PROPERTIES: Final = """\
@@ -90,10 +93,13 @@ class KafkaServer:
     properties
         Further broker properties, which go before those here: a listener with TLS and logins, say.
         ``{host}``, ``{port}`` and ``{controller_port}`` stand for the broker's own.
+    flags
+        Further flags of its Java.
     """
 
     say: Callable[[str], None]
     properties: str = ""
+    flags: tuple[str, ...] = ()
 
     name: ClassVar[str] = "kafka"
     ports_needed: ClassVar[int] = 2
@@ -114,10 +120,14 @@ class KafkaServer:
             host=HOST, port=ports[0], controller_port=ports[1], data=data
         )
         properties.write_text(text, encoding="utf-8")
-        java = [_find_java(), *_JVM, *_LOGGING, "-cp", f"{ensure_jars(self.say)}/*"]
+        jars = ensure_jars(self.say)
+        java = [_find_java(), *_JVM, *_LOGGING, "-cp", f"{jars}/*"]
+        if (cache := jars / AOT_CACHE).is_file():
+            # Of a cache that does not fit Java warns, and goes on without.
+            java[1:1] = [f"-XX:AOTCache={cache}", "-Xlog:aot*=error"]
         if not (data / "meta.properties").is_file():
             self._format(java, properties)
-        return [*java, "kafka.Kafka", properties]
+        return [*java, *self.flags, "kafka.Kafka", properties]
 
     def is_ready(self, log: str, ports: list[int]) -> bool:
         """Say whether the broker serves, from what it has logged since its start."""

@@ -14,6 +14,8 @@ from redis import Redis
 
 from schemas.errors import RewakeError, UsageError
 from streams.local import LocalServers, down, status
+from streams.local.aot_cache import make_aot_cache
+from streams.local.kafka_server import KafkaServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,31 @@ def test_a_killed_broker_comes_back_on_its_port_with_its_data(spare_servers: Loc
     ]
     assert spare_servers.start("kafka") == address
     assert "kept.topic.v1" in topics(address)
+
+
+def broker_of(servers: LocalServers) -> psutil.Process:
+    return psutil.Process(next(s.pid for s in servers.status() if s.name == "kafka"))
+
+
+def test_a_broker_takes_its_classes_from_the_cache_beside_the_jars(tmp_path: Path) -> None:
+    cache = make_aot_cache(print)
+    servers = LocalServers(tmp_path)
+    try:
+        servers.start("kafka")
+        assert str(cache) in {mapped.path for mapped in broker_of(servers).memory_maps()}
+    finally:
+        servers.down()
+
+
+def test_a_cache_that_does_not_fit_is_refused_by_java_and_the_broker_serves(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.aot"
+    damaged.write_bytes(make_aot_cache(print).read_bytes()[: 1 << 20])
+    servers = LocalServers(tmp_path, None, KafkaServer(print, flags=(f"-XX:AOTCache={damaged}",)))
+    try:
+        assert topics(servers.start("kafka")) == []
+        assert "aot" in (tmp_path / "kafka" / "server.log").read_text()
+    finally:
+        servers.down()
 
 
 def test_a_restarted_redis_is_empty_and_writes_nothing(spare_servers: LocalServers) -> None:
