@@ -7,6 +7,8 @@ beforehand, beside the checks.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from segmenters.rules import load
@@ -18,8 +20,18 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> None:
     """Compile for the default rules, and those of the real shops; keep a broker's classes."""
-    for rules in (ROOT / "rules" / "default.toml", *sorted((ROOT / "data").glob("*/rules.toml"))):
-        warm_up(load(rules))
+    files = [ROOT / "rules" / "default.toml", *sorted((ROOT / "data").glob("*/rules.toml"))]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = [pool.submit(_compile, file) for file in files] + [pool.submit(_keep_classes)]
+        for each in done:
+            each.result()
+
+
+def _compile(rules: Path) -> None:
+    warm_up(load(rules))
+
+
+def _keep_classes() -> None:
     make_aot_cache(print)
 
 

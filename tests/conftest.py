@@ -101,12 +101,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in which not one test ran to its end."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:  # one process of several: the first one counts
+    if reporter is None or session.config.option.collectonly:  # none: it is one of several
         return
-    if exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly:
-        if not reporter.stats.get("passed", ()):
-            reporter.write_line("no test has passed: nothing was proved", red=True)
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if exitstatus == pytest.ExitCode.OK and not reporter.stats.get("passed", ()):
+        reporter.write_line("no test has passed: nothing was proved", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

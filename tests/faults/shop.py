@@ -50,10 +50,9 @@ from streams.settings import load_settings
 from tests.faults.followers import Changelog, ChangesConsumer
 from tests.faults.trade import Deed, Trade
 from tests.faults.verdict import LEAST_BY_CLOCK, Outcome, verdict
-from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, until
+from tests.streams.workbench import APP, INPUTS, PARTITIONS, Event, Workbench, Worker, until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 
@@ -275,7 +274,7 @@ class Shop(Workbench):
         return None
 
     @property
-    def alive(self) -> list[subprocess.Popen[bytes]]:
+    def alive(self) -> list[Worker]:
         """The workers that run."""
         return [worker for worker in self.workers if worker.poll() is None]
 

@@ -20,13 +20,14 @@ from tests.oracle_book import DAY_MS, ORDER, Fact
 from tests.streams.waiting import eventually
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
+
+    from tests.streams.workbench import Worker
 
 HOUR_S = 3600
 
 
-def start(shop: Shop, offset: Path, name: str) -> subprocess.Popen[bytes]:
+def start(shop: Shop, offset: Path, name: str) -> Worker:
     """Start a worker whose wall clock a file sets."""
     command = [sys.executable, "-m", "tests.faults.jumping_worker"]
     return shop.run(command, OFFSET=str(offset), REWAKE_INSTANCE=name)
@@ -82,7 +83,7 @@ async def test_wall_clocks_that_jump_by_an_hour_make_nothing_happen_early_or_twi
     )  # fmt: skip
 
 
-async def jump(worker: subprocess.Popen[bytes], offset: Path, seconds: int) -> None:
+async def jump(worker: Worker, offset: Path, seconds: int) -> None:
     """Have a worker's wall clock jump, and see to it that it did."""
     seen = offset.with_suffix(".seen")
     await asyncio.to_thread(offset.write_text, str(seconds))

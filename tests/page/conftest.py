@@ -30,10 +30,11 @@ from streams.partitioner import partitions_of
 from tests.streams.workbench import PARTITIONS, Event, Workbench
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Coroutine, Iterator
 
     from playwright.sync_api import Browser, Page
+
+    from tests.streams.workbench import Worker
 
 CHROMIUM = Path("/usr/bin/chromium")
 WORKER_S = 400.0
@@ -94,7 +95,7 @@ class Shop(NamedTuple):
         assert isinstance(count, int)
         return count
 
-    def serve(self, **env: str) -> tuple[str, subprocess.Popen[bytes]]:
+    def serve(self, **env: str) -> tuple[str, Worker]:
         """Start one more service; give its address and its process."""
         web = env.pop("REWAKE_WEB", f"{HOST}:{free_port()}")
         command = "import sys; from streams.cli import main; sys.exit(main(['serve']))"
@@ -188,7 +189,7 @@ def shop(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -
 def browser(shop: Shop) -> Iterator[Browser]:  # noqa: ARG001 - it looks at the shop
     """Run a browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"])
         yield browser
         browser.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segmenters.kernel import cache_folder
+from tests import forked
 from tests.secure.authority import Authority
 from tests.secure.servers import SecureKafka, SecureRedis, grants, redis_rules
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 REWAKE = Path(sys.executable).with_name("rewake")
@@ -83,13 +84,6 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Give a function that runs `rewake` with settings, bounded, and returns how it ended."""
 
     def call(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [REWAKE, *words],
-            env=environment(tmp_path, variables),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
+        return forked.run(["rewake", *words], tmp_path, environment(tmp_path, variables), WITHIN_S)
 
     return call

@@ -18,9 +18,10 @@ from tests.streams.waiting import eventually
 from tests.streams.workbench import PATIENCE_S, Event, Workbench, events
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.streams.workbench import Worker
 
 DEAF = (
     "import sys; from streams.ownership import Ownership; Ownership.accept = lambda *_: None; "
@@ -62,7 +63,7 @@ def ask(port: int, page: str) -> Said | None:
         connection.close()
 
 
-async def listening(bench: Workbench, worker: subprocess.Popen[bytes], port: int) -> None:
+async def listening(bench: Workbench, worker: Worker, port: int) -> None:
     await eventually(lambda: worker.poll() is not None or ask(port, health.ALIVE), PATIENCE_S, 0.02)
     assert worker.poll() is None, bench.log()
 

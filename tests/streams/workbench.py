@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka import KafkaAdminClient
@@ -24,6 +24,7 @@ from schemas import topics
 from streams.partitioner import partitions_of
 from streams.settings import load_settings
 from streams.topics_admin import create, plan
+from tests.forked import Forked
 from tests.streams.counting import EVERY, ROW
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ APP = "counting"
 INPUTS = (topics.PURCHASES, topics.ENGAGEMENTS)
 FIRST_TS = 1_700_000_000_000
 PATIENCE_S = 150.0
+_AS_THEY_ARE = {"tests.faults.jumping_worker"}
+"""Modules that do something before anything of a worker is imported."""
 
 
 class Event(NamedTuple):
@@ -76,6 +79,20 @@ class Seen(NamedTuple):
     letters: list[dict[str, str]]
 
 
+class Worker(Protocol):
+    """A worker's process: one of `subprocess`, or a fork of one that had imported it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: signal.Signals, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Workbench:
     """Topics, workers and what came of them."""
 
@@ -84,7 +101,7 @@ class Workbench:
         self.folder = folder
         self.partitions = partitions
         self.loaded: dict[str, int] = {}
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Worker] = []
         self.env: dict[str, str] = {}
 
     # ---- topics
@@ -159,16 +176,16 @@ class Workbench:
 
     # ---- workers
 
-    def start(self, fault: str = "", **env: str) -> subprocess.Popen[bytes]:
+    def start(self, fault: str = "", **env: str) -> Worker:
         """Start a counting worker, with a fault of `counting_worker` if one is named."""
         return self.run([sys.executable, "-m", "tests.streams.counting_worker"], FAULT=fault, **env)
 
-    def start_real(self, **env: str) -> subprocess.Popen[bytes]:
+    def start_real(self, **env: str) -> Worker:
         """Start ``rewake worker``."""
         command = "import sys; from streams.cli import main; sys.exit(main(['worker']))"
         return self.run([sys.executable, "-c", command], **env)
 
-    def run(self, command: list[str], **env: str) -> subprocess.Popen[bytes]:
+    def run(self, command: list[str], **env: str) -> Worker:
         """Start a worker by its command line."""
         number = len(self.workers)
         settings = {
@@ -179,14 +196,16 @@ class Workbench:
             **self.env,
             **env,
         }
-        with (self.folder / f"worker-{number}.log").open("wb") as log:
-            worker = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **settings},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        whole = {**os.environ, **settings}
+        log = self.folder / f"worker-{number}.log"
+        worker: Worker
+        if command[-1] in _AS_THEY_ARE or any(name.startswith("NUMBA") for name in settings):
+            with log.open("wb") as file:
+                worker = subprocess.Popen(
+                    command, cwd=ROOT, env=whole, stdout=file, stderr=subprocess.STDOUT
+                )
+        else:
+            worker = Forked(command, ROOT, whole, log)
         self.workers.append(worker)
         return worker
 
@@ -204,7 +223,7 @@ class Workbench:
             worker.wait(10)
         self.remove()
 
-    async def ends(self, worker: subprocess.Popen[bytes], within: float = PATIENCE_S) -> int:
+    async def ends(self, worker: Worker, within: float = PATIENCE_S) -> int:
         """Wait for a worker to end; return its exit code."""
         return await asyncio.wait_for(asyncio.to_thread(worker.wait), within)
 

@@ -1,4 +1,4 @@
-"""Run the installed command as its users do."""
+"""Run the command as its users do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from segmenters.kernel import cache_folder
 from streams import cli
+from tests import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +31,19 @@ def rewake(tmp_path: Path) -> Rewake:
     """Give a function that runs `rewake` in an empty folder and returns how it ended."""
 
     def run(*words: str, **variables: str) -> CompletedProcess[str]:
-        # A new home has nothing compiled: what others have compiled is shared.
-        home = {"HOME": str(tmp_path), "REWAKE_CACHE_DIR": str(cache_folder().parent)}
-        environ = {"PATH": "/usr/bin:/bin", **home, **variables}
+        return forked.run(["rewake", *words], tmp_path, _environment(tmp_path, variables), 150)
+
+    return run
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Rewake:
+    """Give the same for the installed command, which starts as a Python of its own."""
+
+    def run(*words: str, **variables: str) -> CompletedProcess[str]:
         return subprocess.run(
             [REWAKE, *words],
-            env=environ,
+            env=_environment(tmp_path, variables),
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -44,6 +52,12 @@ def rewake(tmp_path: Path) -> Rewake:
         )
 
     return run
+
+
+def _environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
+    # A new home has nothing compiled: what others have compiled is shared.
+    cache = str(cache_folder().parent)
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "REWAKE_CACHE_DIR": cache, **variables}
 
 
 @pytest.fixture

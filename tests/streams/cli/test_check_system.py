@@ -167,7 +167,7 @@ def test_what_is_no_system_ends_with_code_2(rewake: Rewake, name: str, said: str
     assert "Traceback" not in done.stderr
 
 
-def test_a_python_that_skips_assertions_is_refused(rewake: Rewake) -> None:
-    done = rewake("check-system", "rfm", PYTHONOPTIMIZE="1")
+def test_a_python_that_skips_assertions_is_refused(installed: Rewake) -> None:
+    done = installed("check-system", "rfm", PYTHONOPTIMIZE="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "expected a Python that asserts" in done.stderr

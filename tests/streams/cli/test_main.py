@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from .conftest import Rewake
 
 
-def test_the_version_is_that_of_the_distribution(rewake: Rewake) -> None:
-    done = rewake("--version")
+def test_the_version_is_that_of_the_distribution(installed: Rewake) -> None:
+    done = installed("--version")
     assert (done.returncode, done.stdout) == (0, f"rewake {version('rewake')}\n")
 
 
 @pytest.mark.parametrize("words", [(), ("nonsense",), ("settings", "--nonsense"), ("topics",)])
 def test_a_wrong_call_ends_with_code_2_and_says_how_to_call(
-    rewake: Rewake, words: tuple[str, ...]
+    installed: Rewake, words: tuple[str, ...]
 ) -> None:
-    done = rewake(*words)
+    done = installed(*words)
     assert done.returncode == 2
     assert "Usage: rewake" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_bad_setting_ends_with_code_2_and_one_line(rewake: Rewake) -> None:
-    done = rewake("settings", REWAKE_GRACE="2")
+def test_a_bad_setting_ends_with_code_2_and_one_line(installed: Rewake) -> None:
+    done = installed("settings", REWAKE_GRACE="2")
     assert done.returncode == 2
     assert done.stderr.startswith("rewake: REWAKE_GRACE: expected a span with its unit")
     assert done.stderr.count("\n") == 1
 
 
-def test_debug_shows_where_an_error_came_from(rewake: Rewake) -> None:
-    done = rewake("--debug", "settings", REWAKE_GRACE="2")
+def test_debug_shows_where_an_error_came_from(installed: Rewake) -> None:
+    done = installed("--debug", "settings", REWAKE_GRACE="2")
     assert "Traceback" in done.stderr
     assert "load_settings" in done.stderr
 
@@ -65,8 +65,8 @@ def test_every_error_of_ours_becomes_its_exit_code(
     assert capsys.readouterr().err == f"rewake: {error}\n"
 
 
-def test_every_command_explains_itself(rewake: Rewake) -> None:
-    listed = rewake("--help").stdout
+def test_every_command_explains_itself(installed: Rewake) -> None:
+    listed = installed("--help").stdout
     for command in ("local", "settings", "topics"):
         assert command in listed
-        assert rewake(command, "--help").returncode == 0
+        assert installed(command, "--help").returncode == 0

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +32,7 @@ from streams.local import LocalServers
 from streams.partitioner import partitions_of
 from streams.settings import load_settings
 from streams.topics_admin import connect, create, plan
+from tests.forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,15 +107,7 @@ class Service:
     def __init__(self, folder: Path, name: str, **env: str) -> None:
         self.log_path = folder / f"{name}.log"
         settings = {"REWAKE_WEB": "127.0.0.1:0", "REWAKE_LOG_FORMAT": "json", **env}
-        command = "import sys; from streams.cli import main; sys.exit(main(['serve']))"
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", command],
-                cwd=ROOT,
-                env={**os.environ, **settings},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = Forked(["rewake", "serve"], ROOT, os.environ | settings, self.log_path)
         found = until(lambda: self._ended() or re.search(r'"web": ?"(http[^"]*)/"', self.log))
         assert found is not True, self.log
         self.url = found[1]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -19,14 +16,15 @@ from streams.local.endpoints import free_port
 from streams.partitioner import partitions_of
 from streams.settings import load_settings
 from streams.topics_admin import connect, create, plan
+from tests.forked import Forked
 from tests.streams.waiting import eventually
 from tests.streams.webhook.receiver import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 PARTITIONS = 3
-REWAKE = Path(sys.executable).with_name("rewake")
 AT = 1_700_000_000_000
 OTHER = {"active": "silent", "silent": "active"}
 
@@ -89,7 +87,7 @@ class Posting:
         )
         self.changes = self.settings.topic(topics.CHANGES)
         self.letters = self.settings.topic(topics.WEBHOOK_DEAD_LETTERS)
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Forked] = []
         self.port = free_port()
         with connect(self.settings) as admin:
             wanted = {self.changes, self.letters}
@@ -122,7 +120,7 @@ class Posting:
             self.changes, key=key, value=encode(change), headers=headers, partition=home
         )
 
-    def start(self, url: str, *options: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, url: str, *options: str, **env: str) -> Forked:
         """Start a webhook."""
         settings = {
             "REWAKE_KAFKA": self.kafka,
@@ -133,12 +131,13 @@ class Posting:
             "REWAKE_WEBHOOK_SECRET": SECRET,
             **env,
         }
-        with (self.folder / f"webhook-{len(self.processes)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [REWAKE, "webhook", "--from-beginning", "--first-wait", "0.05", "--timeout", "60",
-                 *options],
-                cwd=self.folder, env={**os.environ, **settings}, stdout=log, stderr=log,
-            )  # fmt: skip
+        soon = ("--first-wait", "0.05", "--timeout", "60")
+        process = Forked(
+            ["rewake", "webhook", "--from-beginning", *soon, *options],
+            self.folder,
+            {**os.environ, **settings},
+            self.folder / f"webhook-{len(self.processes)}.log",
+        )
         self.processes.append(process)
         return process
 
