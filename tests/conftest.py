@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FULL_EXAMPLES = "1000"
 """Examples of each property with --full."""
+FULL_PROPERTY_S = 3_600
+"""Seconds a property may take with --full: the longest takes fifteen minutes of an idle core."""
 _SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
 
 _TOGETHER = ("tests/secure/", "tests/streams/serving/")
@@ -71,11 +73,13 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"repeat with: --hypothesis-seed={config.getoption('hypothesis_seed')}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests that need servers by what they ask for, so that none can be forgotten."""
     for item in items:
         if _SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+        if config.getoption("full") and item.nodeid.startswith("tests/properties/"):
+            item.add_marker(pytest.mark.timeout(FULL_PROPERTY_S), append=False)
     items.sort(key=lambda item: _place(item.nodeid, _LONGEST_FIRST))
 
 
