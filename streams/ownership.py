@@ -185,7 +185,7 @@ class Ownership:
             When going on could lose or repeat something.
         """
         this_round = self._round
-        topics = list(self._plan.decoders)
+        topics = self.inputs
         tps = [TP(topic, number) for topic in topics for number in sorted(numbers)]
         if self._opened != this_round:
             return  # a recovery that ends although its partitions have been revoked meanwhile
@@ -228,6 +228,11 @@ class Ownership:
     def restored(self) -> int:
         """Return how many changelog offsets have been read back of what is being taken over."""
         return sum(state.read or 0 for state in self._app.ledger.states.values())
+
+    @property
+    def inputs(self) -> list[str]:
+        """The topics events are read from."""
+        return list(self._plan.decoders)
 
     def check_counts(self) -> None:
         """Notice an input whose partition count was changed while the worker runs.

@@ -121,22 +121,25 @@ class Watchdog:
             except (KafkaError, TimeoutError, OSError) as error:
                 # Nobody can make progress without a broker: the time runs from its return.
                 self._moved.clear()
+                self._rebalancing = None
                 _log.warning("cannot see the inputs' ends", error=repr(error))
             except Exception as error:  # noqa: BLE001 - or nobody would watch any more
                 self._app.fail(error)
                 return
 
     async def _look(self) -> None:
-        self._look_at_rebalance()
         self._ownership.check_counts()
         owned = dict(self._ownership.partitions)
         tps = [TP(name, number) for number, each in owned.items() for name in each.lane.names]
         self._forget(tps)
-        if not tps or self._app.rebalancing:
+        if self._app.rebalancing:
+            await self._ends([TP(name, 0) for name in self._ownership.inputs])  # is there a broker?
+            self._look_at_rebalance()
             return
-        async with asyncio.timeout(ASK_S):
-            ends = await self._app.consumer.log_range(tps)
-        now = time.monotonic()
+        self._rebalancing = None
+        if not tps:
+            return
+        ends, now = await self._ends(tps), time.monotonic()
         for tp, (_, end) in ends.items():
             lane = owned[tp.partition].lane
             # Customers who are brought under other rules first are as good as events.
@@ -153,6 +156,11 @@ class Watchdog:
         for tp in set(self._moved) - set(tps):
             del self._moved[tp]
         self._publish(ends)
+
+    async def _ends(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
+        async with asyncio.timeout(ASK_S):
+            ranges: dict[TP, tuple[int, int]] = await self._app.consumer.log_range(tps)
+        return ranges
 
     def _forget(self, kept: Collection[TP]) -> None:
         """Take lag back that was shown of partitions which others own by now."""
@@ -174,9 +182,6 @@ class Watchdog:
 
     def _look_at_rebalance(self) -> None:
         """Notice a rebalance that does not end; for Faust it lasts until all state is read back."""
-        if not self._app.rebalancing:
-            self._rebalancing = None
-            return
         now, restored = time.monotonic(), self._ownership.restored()
         most, since = self._rebalancing or (restored, now)
         if restored > most:  # a large state takes its time; one that is read anew does not count

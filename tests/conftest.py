@@ -36,7 +36,11 @@ _SERVER_FIXTURES = {"kafka", "redis_url", "spare_servers"}
 _TOGETHER = ("tests/secure/", "tests/streams/serving/")
 """Rooms whose files share servers of their own: one process runs each."""
 
-_LONGEST_FIRST = ("tests/test_demo.py", "tests/page/", "tests/faults/", *_TOGETHER, "tests/test_")
+_LONGEST_FIRST = (
+    *("tests/test_demo.py", "tests/page/", "tests/faults/", "tests/secure/", "tests/test_"),
+    *("tests/streams/serving/", "tests/streams/test_worker", "tests/streams/webhook/"),
+    *("tests/ops/", "tests/segmenters/test_kernel.py", "tests/streams/", "tests/"),
+)
 """What takes longest, in this order: begun last, one process would work on it alone in the end."""
 
 # numba builds much that stays: looked over as often as by default, compiling takes an eighth more.

@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RULES = Path(__file__).parents[2] / "rules" / "default.toml"
 GRACE_MS = 5_000
-FLUSH_S = 0.05
+FLUSH_S = 0.15
+"""Seconds between two appends: sooner, nearly each event would be a transaction of its own."""
 _CODE = re.compile(r"stopping +code=(\w+)")
 _STARTED = re.compile(r"^started \d+$", re.MULTILINE)
 _ENDED = re.compile(r"^ended (-?\d+)$", re.MULTILINE)

@@ -263,7 +263,7 @@ def visiting(shop: Shop, browser: Browser) -> Iterator[Callable[..., Visit]]:
 @pytest.fixture(scope="module")
 def _visitor(shop: Shop, browser: Browser) -> Iterator[Visit]:
     """Hold one window for most tests: its browser need not compile the charts anew each time."""
-    visit = Visit(browser, shop.address)
+    visit = Visit(browser, shop.address, reduced_motion="reduce")  # drawing takes most of a run
     visit.page.goto(shop.address)  # a page without an icon of its own would have one asked for
     yield visit
     visit.close()

@@ -38,6 +38,7 @@ class Bench:
         self.lane = Lane({"t": Position(40, NEVER)}, {"t": 0})
         ownership: Any = SimpleNamespace(
             partitions={0: SimpleNamespace(lane=self.lane, rests=True, waiting=0)},
+            inputs=["t"],
             check_counts=lambda: None,
             restored=lambda: self.restored,
         )
@@ -96,7 +97,9 @@ async def test_customers_brought_under_other_rules_are_progress(bench: Bench):
         await bench.dog._look()
 
 
-async def test_the_time_without_a_broker_does_not_count(bench: Bench):
+@pytest.mark.parametrize("rebalancing", [False, True])
+async def test_the_time_without_a_broker_does_not_count(bench: Bench, rebalancing: bool):
+    bench.rebalancing = rebalancing
     await bench.dog._look()
     bench.let_pass(1_000)
     ends, bench.end = bench.log_range, -1
