@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from schemas.profiles import EPOCH_KEY, SUMS_KEY, Epoch, Filler, Sums, read_sums
 from schemas.vocabulary import MS_PER_DAY, Kind
 from segmenters.batch import EventBatch
 from segmenters.engine import Engine
+from segmenters.headcount import Headcount
 from segmenters.instants import NEVER
 from segmenters.rules import loads
 from streams.census import Census, SumsStore
@@ -114,6 +116,22 @@ async def test_customers_and_revenue_are_published_by_partition_and_shown_as_sum
     assert (worker.shown("new"), worker.shown("silent")) == (7, 0)
     size = worker.metrics.registry.get_sample_value("rewake_ledger_bytes")
     assert size == sum(each.engine.nbytes for each in worker.partitions.values()) > 0
+
+
+async def test_a_round_costs_what_it_took_of_the_processor_not_what_others_took_meanwhile(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.take(0, 3)
+    await worker.census.round()  # what has to be compiled is
+    step = Headcount.step
+
+    def interrupted(self: Headcount) -> bool:
+        time.sleep(0.3)
+        return step(self)
+
+    monkeypatch.setattr(Headcount, "step", interrupted)
+    worker.order(0, [b"another"])
+    assert 0 < await worker.census.round() < 0.2
 
 
 async def test_a_partition_is_counted_again_when_it_has_changed_and_its_clock_goes_on_anyway(
