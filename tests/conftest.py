@@ -106,6 +106,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
     return _ByFile(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested; here, as where several processes run nobody else may."""
+    for reason in sorted(
+        {str(each.longrepr[2]) for each in terminalreporter.stats.get("skipped", ())}
+    ):
+        terminalreporter.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in which not one test ran to its end."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
