@@ -11,21 +11,16 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-import numba
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from segmenters import engine
-from segmenters.kernel import build
 from streams.local import LocalServers
+from tests.interpreted import build_interpreted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from segmenters.kernel import Kernel
-    from segmenters.layout import Layout
-    from segmenters.system import System
 
 FULL_EXAMPLES = "1000"
 """Examples of each property with --full."""
@@ -170,11 +165,4 @@ def _interpreted_where_marked(
 ) -> None:
     """Compile no kernel for a test that says it may be interpreted: that takes half a minute."""
     if request.node.get_closest_marker("interpreted") and not full:
-        monkeypatch.setattr(engine, "build", _build_interpreted)
-
-
-def _build_interpreted(systems: Sequence[System], layout: Layout) -> Kernel:
-    # Off for the kernel alone: elsewhere numba may be in the midst of compiling.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numba.config, "DISABLE_JIT", 1)
-        return build(systems, layout)
+        monkeypatch.setattr(engine, "build", build_interpreted)

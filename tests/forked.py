@@ -35,7 +35,8 @@ class Forked:
     command
         ``[python, "-m", module, ...]``, ``[python, "-c", text, ...]``, or ``["rewake", ...]``.
     cwd, env
-        Its directory and its whole environment.
+        Its directory and its whole environment. ``NUMBA_DISABLE_JIT=1``, which numba would read at
+        its start, makes of the kernel plain Python; other variables of numba come too late.
     out, err
         Files that get what it prints; into the first goes all where there is no second.
     """
@@ -112,19 +113,25 @@ def _be(command: list[str], cwd: str, env: dict[str, str], out: str, err: str) -
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
+    if env.get("NUMBA_DISABLE_JIT") == "1":
+        from segmenters import engine  # for the tests' own process it would be one more import
+        from tests.interpreted import build_interpreted
+
+        engine.build = build_interpreted
     for number, name in ((1, out), (2, err)):
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)
         os.close(file)
     match command:
         case [_, "-m", module, *arguments]:
+            sys.path.insert(0, cwd)
             sys.argv = [module, *arguments]
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         case [_, "-c", text, *arguments]:
             sys.argv = ["-c", *arguments]
             exec(compile(text, "<command>", "exec"), {"__name__": "__main__"})
         case _:
-            from streams import cli  # for the tests' own process it would be one more import
+            from streams import cli
 
             sys.argv = command
             sys.exit(cli.main())

@@ -1,7 +1,7 @@
 """The demo as a newcomer runs it: what comes over Kafka and Redis is what the oracle says.
 
 Every run is a real one: servers, worker, data as they are committed. The oracle takes minutes for a
-shop; it is asked of a quarter of the customers, with --full of all, and a replay tells of the rest.
+shop; it is asked of an eighth of the customers, with --full of all, and a replay tells of the rest.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def played(
     home = tmp_path_factory.mktemp(shop)
     folder, told = home / "demo", home / "oracle.json"
     data = ROOT / "data" / shop
-    share = (0, 1) if pytestconfig.getoption("full") else (0, 4)
+    share = (0, 1) if pytestconfig.getoption("full") else (0, 8)
     oracle = [sys.executable, "-m", "tests.oracle_on_file", data / "rules.toml"]
     asked = [*oracle, data / "events.csv.gz", told, *map(str, share)]
     with subprocess.Popen(asked, cwd=ROOT) as beside:
@@ -143,7 +143,7 @@ def test_the_changes_are_exactly_those_of_the_oracle_each_once(played: Played) -
     assert in_fields(asked) == in_fields(played.oracle)
     assert in_fields(changes) == in_fields(played.replayed)
     assert len(played.replayed) > 40_000
-    assert len(played.oracle) > 10_000
+    assert len(played.oracle) > 5_000
     assert len({change["id"] for change in changes}) == len(changes)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from inspect import isfunction
-from pathlib import Path
+from itertools import count
+from typing import TYPE_CHECKING
 
 import numba
 import pytest
@@ -14,8 +14,12 @@ import pytest
 from segmenters.kernel import build, cache_folder
 from segmenters.layout import compose
 from segmenters.systems import MonetaryTier, Rfm
+from tests.forked import Forked
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBERS = count()
 
 HELPER = """
 from numba.extending import register_jitable
@@ -27,6 +31,9 @@ def step(n):
     return n {sign} {add}
 """
 SYSTEM = '''
+import warnings
+warnings.simplefilter("error")
+
 from typing import Any, ClassVar, NamedTuple
 from segmenters.instants import FAR
 from segmenters.system import Label, System
@@ -63,19 +70,23 @@ print(engine.profiles(rows)[0].next["counted"], engine.kernel.path.name)
 '''
 
 
-def start(folder: Path, cache: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"REWAKE_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "error", "counted.py"]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=-1, stderr=subprocess.STDOUT
-    )
+def start(folder: Path, cache: Path) -> tuple[Forked, Path]:
+    said = folder / f"said-{next(NUMBERS)}.log"
+    environment = os.environ | {"REWAKE_CACHE_DIR": str(cache)}
+    return Forked([sys.executable, "-m", "counted"], folder, environment, said), said
+
+
+def ended(running: Forked, said: Path) -> list[str]:
+    try:
+        code = running.wait(timeout=300)
+    finally:
+        running.kill()
+    assert code == 0, said.read_text()
+    return said.read_text().split()
 
 
 def answer(folder: Path, cache: Path) -> list[str]:
-    running = start(folder, cache)
-    told, _ = running.communicate(timeout=150)
-    assert running.returncode == 0, told
-    return told.split()
+    return ended(*start(folder, cache))
 
 
 def write(folder: Path, *, limit: int, add: int, sign: str = "+", compare: str = ">=") -> None:
@@ -109,8 +120,7 @@ def test_processes_that_compile_at_once_all_come_out_right(tmp_path: Path) -> No
     write(tmp_path, limit=1, add=0)
     cache = tmp_path / "cache"
     running = [start(tmp_path, cache) for _ in range(3)]
-    told = [process.communicate(timeout=300)[0].split() for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], told
+    told = [ended(*each) for each in running]
     assert told[0][0] == "many"
     assert told[0] == told[1] == told[2]
     assert not list((cache / "kernels").glob("*.tmp"))

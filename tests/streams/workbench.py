@@ -199,7 +199,7 @@ class Workbench:
         whole = {**os.environ, **settings}
         log = self.folder / f"worker-{number}.log"
         worker: Worker
-        if command[-1] in _AS_THEY_ARE or any(name.startswith("NUMBA") for name in settings):
+        if command[-1] in _AS_THEY_ARE:
             with log.open("wb") as file:
                 worker = subprocess.Popen(
                     command, cwd=ROOT, env=whole, stdout=file, stderr=subprocess.STDOUT

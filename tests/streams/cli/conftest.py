@@ -27,11 +27,14 @@ class Rewake(Protocol):
 
 
 @pytest.fixture
-def rewake(tmp_path: Path) -> Rewake:
+def rewake(request: pytest.FixtureRequest, tmp_path: Path, full: bool) -> Rewake:
     """Give a function that runs `rewake` in an empty folder and returns how it ended."""
+    interpreted = request.node.get_closest_marker("interpreted") is not None and not full
+    switch = {"NUMBA_DISABLE_JIT": "1"} if interpreted else {}
 
     def run(*words: str, **variables: str) -> CompletedProcess[str]:
-        return forked.run(["rewake", *words], tmp_path, _environment(tmp_path, variables), 150)
+        environment = _environment(tmp_path, switch | variables)
+        return forked.run(["rewake", *words], tmp_path, environment, 150)
 
     return run
 

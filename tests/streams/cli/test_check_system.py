@@ -110,6 +110,7 @@ def test_a_system_of_this_distribution_keeps_every_promise(rewake: Rewake) -> No
     )
 
 
+@pytest.mark.interpreted
 def test_a_broken_promise_is_told_with_what_was_expected_and_the_others_go_on(
     rewake: Rewake,
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_broken_promise_is_told_with_what_was_expected_and_the_others_go_on(
     assert "age  年龄 / Age: 9 of 10 promises kept" in done.stdout
 
 
+@pytest.mark.interpreted
 def test_what_fails_only_in_the_engine_is_found_and_told_as_json(rewake: Rewake) -> None:
     done = rewake("check-system", "mine:Mute", "--json")
     found = json.loads(done.stdout)

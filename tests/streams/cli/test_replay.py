@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from .conftest import Rewake
 
+pytestmark = pytest.mark.interpreted
+
 HISTORY = """customer_id,ts,type,amount,ref
 17850,2010-12-01T08:26:00Z,purchase,139.12,1
 17850,2011-03-20T08:26:00Z,purchase,10,2
