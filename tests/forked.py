@@ -110,10 +110,12 @@ def run(
 
 def _be(command: list[str], cwd: str, env: dict[str, str], out: str, err: str) -> None:
     """Become a process as it was asked for; in the fork."""
+    # Numba reads it anew whenever it compiles; too late here for what it has compiled already.
+    interpreted = env.pop("NUMBA_DISABLE_JIT", "0") == "1"
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
-    if env.get("NUMBA_DISABLE_JIT") == "1":
+    if interpreted:
         from segmenters import engine  # for the tests' own process it would be one more import
         from tests.interpreted import build_interpreted
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 from segmenters.kernel import build
 
@@ -19,6 +20,6 @@ if TYPE_CHECKING:
 
 def build_interpreted(systems: Sequence[System], layout: Layout) -> Kernel:
     """Stand in for `segmenters.engine.build`."""
-    # Off for the kernel alone: elsewhere numba may be in the midst of compiling.
-    with patch.object(numba.config, "DISABLE_JIT", 1):
+    # Off for the kernel alone, and while no other thread is in the midst of compiling.
+    with global_compiler_lock, patch.object(numba.config, "DISABLE_JIT", 1):
         return build(systems, layout)

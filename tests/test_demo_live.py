@@ -33,9 +33,9 @@ class Sight(NamedTuple):
     customers: int
 
 
-def sight(address: str) -> Sight | None:
+def sight(client: httpx.Client, address: str) -> Sight | None:
     try:
-        answer = httpx.get(f"{address}v1/segments", trust_env=False, timeout=10)
+        answer = client.get(f"{address}v1/segments")
     except httpx.HTTPError:
         return None  # the demo is over
     if not answer.is_success:
@@ -49,6 +49,7 @@ def test_a_fed_history_is_alive_on_the_page_and_ends_as_one_that_lay_there(tmp_p
     folder, heard = tmp_path / "demo", tmp_path / "said"
     with (
         heard.open("w") as wrong,
+        httpx.Client(timeout=30, trust_env=False) as client,
         subprocess.Popen(
             [REWAKE, "demo", "--once", "--json", "--speed", "10d/s", "--dir", folder],
             stdout=subprocess.PIPE, stderr=wrong, text=True, cwd=tmp_path,
@@ -60,11 +61,11 @@ def test_a_fed_history_is_alive_on_the_page_and_ends_as_one_that_lay_there(tmp_p
                 assert demo.poll() is None, heard.read_text()
                 assert time.monotonic() < bound, heard.read_text()
                 time.sleep(0.1)
-            page = httpx.get(found[1], trust_env=False, timeout=30)
+            page = client.get(found[1])
             assert "<title>Rewake</title>" in page.text
             sights = []
             while demo.poll() is None:
-                sights.append(sight(found[1]))
+                sights.append(sight(client, found[1]))
                 time.sleep(0.2)
             said, _ = demo.communicate()
         finally:

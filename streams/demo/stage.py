@@ -39,8 +39,12 @@ _WORDS: Final = 8
 _LONGEST: Final = 400
 
 
-class Terminated(BaseException):
-    """Says that the process was told to end; like KeyboardInterrupt no `except` should take it."""
+class Terminated(SystemExit):
+    """Says that the process was told to end.
+
+    No `except` should take it, and an event loop lets none but SystemExit and KeyboardInterrupt
+    out of what it calls: any other would be logged, and the demo go on to its end.
+    """
 
 
 class Child:

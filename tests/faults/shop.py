@@ -40,6 +40,7 @@ import re
 import sys
 import time
 from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -371,7 +372,7 @@ class Shop(Workbench):
 
     async def assert_exact(self, within: float = 90) -> Outcome:
         """Wait until all is applied, stop the workers, and compare everything with the oracle."""
-        assert self.worst_delay_ms < self._grace_ms(), (
+        assert self.worst_delay_ms < self.grace_ms, (
             f"an event was appended {self.worst_delay_ms} ms after its ts: the machine was too "
             "slow for this test to prove anything; raise REWAKE_GRACE"
         )
@@ -389,7 +390,9 @@ class Shop(Workbench):
             await consumer.read_to_the_end()
         return await asyncio.to_thread(verdict, self)
 
-    def _grace_ms(self) -> int:
+    @cached_property
+    def grace_ms(self) -> int:
+        """The grace its workers wait before time passes."""
         return load_settings(None, grace=self.env["REWAKE_GRACE"]).grace
 
 

@@ -45,7 +45,7 @@ async def earliness(shop: Shop) -> int:
             for record in await reader.read(tp, *span):
                 change = json.loads(record.value)
                 if change["cause"] == "clock" and change["customer_id"] in shop.trade.dues:
-                    worst = max(worst, change["at"] + shop._grace_ms() - record.timestamp)
+                    worst = max(worst, change["at"] + shop.grace_ms - record.timestamp)
     return worst
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from redis import Redis
 
 from segmenters.kernel import cache_folder
 from tests import forked
@@ -57,6 +58,8 @@ def secure_redis(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, redis_url: str
 ) -> Iterator[SecureRedis]:
     """Give a Redis behind TLS, whose users may do what docs/security.md says, and no more."""
+    with Redis.from_url(redis_url) as client:
+        client.flushdb()  # other tests have used it, for other apps
     server = SecureRedis(tmp_path_factory.mktemp("secure-redis"), authority, redis_url)
     try:
         for user in USERS:
@@ -73,8 +76,6 @@ def environment(folder: Path, variables: dict[str, str]) -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
         "REWAKE_CACHE_DIR": str(cache_folder().parent),
-        # One system: its kernel compiles in a part of the time.
-        "REWAKE_RULES": str(Path(__file__).with_name("rules.toml")),
         **variables,
     }
 

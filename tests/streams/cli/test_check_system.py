@@ -98,6 +98,7 @@ def rewake(rewake: Rewake, tmp_path: Path) -> Rewake:
     return rewake
 
 
+@pytest.mark.interpreted
 def test_a_system_of_this_distribution_keeps_every_promise(rewake: Rewake) -> None:
     done = rewake("check-system", "monetary_tier")
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -136,3 +137,12 @@ def test_a_signal_becomes_an_exception_and_the_old_handlers_come_back(
     with pytest.raises(Terminated, match=number.name):
         wait()
     assert signal.getsignal(number) == before
+
+
+def test_a_signal_in_the_midst_of_what_an_event_loop_calls_is_not_lost() -> None:
+    async def work() -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(5)
+
+    with pytest.raises(Terminated), ending_in_order():
+        asyncio.run(work())
