@@ -82,6 +82,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: _place(item.nodeid, _LONGEST_FIRST))
 
 
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look again at what stays to the end: modules, and all tests."""
+    gc.collect()
+    gc.freeze()
+
+
 def _place(nodeid: str, prefixes: Sequence[str]) -> int:
     found = (n for n, prefix in enumerate(prefixes) if nodeid.startswith(prefix))
     return next(found, len(prefixes))

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -133,6 +134,13 @@ def read_back(kafka: str, topic: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def held(kafka: str, topic: str) -> int:
+    """Count a topic's records by their offsets; nobody writes inputs in transactions."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    with closing(KafkaConsumer(bootstrap_servers=kafka)) as consumer:
+        return sum(consumer.end_offsets(partitions).values())
+
+
 FIELDS = ("customer_id", "system", "from", "to", "at", "cause", "sequence")
 
 
@@ -212,7 +220,7 @@ def test_the_dead_letters_are_exactly_the_rows_without_a_customer(played: Played
 
 def test_everything_was_loaded_guests_included(played: Played) -> None:
     rows = rows_of(played.shop)
-    loaded = len(read_back(played.kafka, PURCHASES)) + len(read_back(played.kafka, ENGAGEMENTS))
+    loaded = held(played.kafka, PURCHASES) + held(played.kafka, ENGAGEMENTS)
     assert loaded == len(rows) == played.summary["events"]
 
 

@@ -55,7 +55,7 @@ def events(facts: list[Fact]) -> Iterator[Event]:
 async def test_deadlines_due_while_the_worker_was_down_fire_once_with_their_own_instants(
     kafka: str, tmp_path: Path, full: bool
 ):
-    customers = 100_000 if full else 20_000
+    customers = 100_000 if full else 10_000
     last = int(time.time() * 1000) - DOWN_MS
     facts = orders(customers, last)
     bench = Workbench(kafka, tmp_path)

@@ -12,7 +12,7 @@ from bench import soak
 @pytest.mark.server
 @pytest.mark.timeout(1800)
 async def test_nothing_grows_while_a_worker_runs(full: bool):
-    plan = soak.Plan(minutes=20) if full else soak.Plan(minutes=0.6, rate=500)
+    plan = soak.Plan(minutes=20) if full else soak.Plan(minutes=0.6, rate=300)
     got = await asyncio.to_thread(soak.run, plan)
     print("\n".join(got.lines()))  # noqa: T201 - shown when the test fails, and with -s
     assert got.first.tasks

@@ -61,7 +61,7 @@ def test_no_request_gets_an_answer_that_is_not_described(described: Service):
             "--exclude-path", "/v1/changes",
             "--exclude-path", "/v1/customers/{customer_id}/explanation",
             "--checks", "all", "--exclude-checks", "positive_data_acceptance",
-            "--phases", "coverage,fuzzing", "--max-examples", "8", "--max-time", "25",
+            "--phases", "coverage,fuzzing", "--max-examples", "8", "--max-time", "15",
             "--seed", "1", "--no-shrink", "--warnings", "off",
         ],
         cwd=described.log_path.parent, capture_output=True, text=True, timeout=200, check=False,
