@@ -235,6 +235,7 @@ def _work() -> None:
     """Be a worker; leaves the process."""
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     _restore_in_small_chunks()
     FAULTS[os.environ["FAULT"]]()
     try:
@@ -258,10 +259,15 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     code = 0
-    while not stopping:
+    while True:
+        # Between the two a fork nobody knows of yet would go on, whatever was told to stop.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if stopping:
+            break
         child = os.fork()
         if not child:
             _work()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         _say(f"started {child}")
         _, status = os.waitpid(child, 0)
         child, code = 0, os.waitstatus_to_exitcode(status)
