@@ -151,6 +151,7 @@ def test_a_loop_that_does_not_run_is_waited_for_only_so_long(
     assert shop.ask("/healthz").status == 200
 
 
+@pytest.mark.interpreted  # compiled on the event loop, a copy of the row takes too long
 def test_what_fails_is_told_to_whoever_asked(shop: Shop) -> None:
     other = Run(loads("[systems.monetary_tier]"))
     other.apply([Fact("17850", THEN, ORDER, 1_000, "o")])
