@@ -13,6 +13,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
@@ -37,6 +39,7 @@ _CHILDREN: Final = "children.json"
 _WRONG: Final = re.compile(r"\[(error|critical) *\]|^rewake: |^\w*Error: ")
 _WORDS: Final = 8
 _LONGEST: Final = 400
+_AGAIN_SECONDS: Final = 0.05
 
 
 class Terminated(SystemExit):
@@ -209,16 +212,33 @@ class Stage:
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Turn SIGTERM and a closed terminal into an exception, so that everything is taken down."""
+    """Turn SIGTERM and a closed terminal into an exception, so that everything is taken down.
+
+    Python lets no exception out of a finalizer, in the midst of which a signal may come as well as
+    anywhere else. So what was lost there, Ctrl-C too, is sent once more a moment later.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise Terminated(signal.Signals(number).name)
 
+    def send_again(lost: sys.UnraisableHookArgs) -> None:
+        match lost.exc_value:
+            case Terminated() as told:
+                number = signal.Signals[str(told.code)]
+            case KeyboardInterrupt():
+                number = signal.SIGINT
+            case _:
+                hook_before(lost)
+                return
+        threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, stop) for number in numbers]
+    hook_before, sys.unraisablehook = sys.unraisablehook, send_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook_before
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 

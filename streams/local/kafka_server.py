@@ -5,6 +5,8 @@ Responsible for one broker which is its own controller (KRaft). Must not manage 
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -31,6 +33,9 @@ _LOGGING: Final = (
 )
 AOT_CACHE: Final = "kafka.aot"
 """Classes as a broker has loaded them, if somebody kept them beside the jars."""
+
+_FORMATTED: Final = "formatted"
+"""A formatted storage beside the jars: they, and no setting of ours, say what is in it."""
 
 _READY: Final = "Kafka Server started"
 
@@ -126,7 +131,11 @@ class KafkaServer:
             # Of a cache that does not fit Java warns, and goes on without.
             java[1:1] = [f"-XX:AOTCache={cache}", "-Xlog:aot*=error"]
         if not (data / "meta.properties").is_file():
-            self._format(java, properties)
+            if (formatted := jars / _FORMATTED).is_dir():
+                _publish(formatted, data)
+            else:
+                self._format(java, properties)
+                _publish(data, formatted)
         return [*java, *self.flags, "kafka.Kafka", properties]
 
     def is_ready(self, log: str, ports: list[int]) -> bool:
@@ -153,6 +162,16 @@ class KafkaServer:
             said = (done.stdout + done.stderr).strip()[-2000:]
             message = f"expected the Kafka storage to be formatted, the tool said:\n{said}"
             raise RewakeError(message)
+
+
+def _publish(folder: Path, copy: Path) -> None:
+    """Copy a folder so that there is all of it or nothing; what is there already stays."""
+    draft = copy.with_suffix(f".{os.getpid()}")
+    shutil.copytree(folder, draft)
+    try:
+        draft.rename(copy)
+    except OSError:  # another process was first
+        shutil.rmtree(draft)
 
 
 def _find_java() -> str:

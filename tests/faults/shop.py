@@ -234,6 +234,7 @@ class Shop(Workbench):
             self._idle.clear()
             due = int((time.monotonic() - started) * self._rate) - sold
             if due:
+                await self.producer()  # its start after the broker was away may take seconds
                 sold += due
                 self._ts = max(self._ts, _now())
                 await self.sell([self.trade.next_deed(self._ts) for _ in range(due)])

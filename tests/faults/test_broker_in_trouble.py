@@ -40,7 +40,8 @@ async def test_a_broker_that_restarts_dies_and_stays_away_costs_nothing(
     long = [("stop", 0), ("kill", 0)] * 5 + [("stop", 120), ("kill", 120)]
     kafka, span_s = servers.endpoints().kafka, 500 if full else 90
     # Time without a broker must not count as a stall.
-    env = {"REWAKE_STALL_TIMEOUT": "15s"}
+    # A broker that comes back may take seconds to append what was stamped just before.
+    env = {"REWAKE_STALL_TIMEOUT": "15s", "REWAKE_GRACE": "8s"}
     async with Shop(kafka, tmp_path, customers=600, span_s=span_s, env=env) as shop:
         shop.keep(2)
         await shop.at_work()

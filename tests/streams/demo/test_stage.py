@@ -146,3 +146,35 @@ def test_a_signal_in_the_midst_of_what_an_event_loop_calls_is_not_lost() -> None
 
     with pytest.raises(Terminated), ending_in_order():
         asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated), (signal.SIGINT, KeyboardInterrupt)],
+)
+def test_a_signal_in_the_midst_of_a_finalizer_is_not_lost(
+    number: signal.Signals, expected: type[BaseException]
+) -> None:
+    class Transport:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    def work() -> None:
+        with ending_in_order():
+            Transport()
+            time.sleep(5)
+
+    with pytest.raises(expected):
+        work()
+
+
+def test_other_errors_of_finalizers_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Transport:
+        def __del__(self) -> None:
+            raise ZeroDivisionError
+
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    with ending_in_order():
+        Transport()
+    assert told == [ZeroDivisionError]

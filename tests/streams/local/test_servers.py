@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from redis import Redis
 from schemas.errors import RewakeError, UsageError
 from streams.local import LocalServers, down, status
 from streams.local.aot_cache import make_aot_cache
+from streams.local.jars import ensure_jars
 from streams.local.kafka_server import KafkaServer
 
 if TYPE_CHECKING:
@@ -79,6 +81,24 @@ def test_a_broker_takes_its_classes_from_the_cache_beside_the_jars(tmp_path: Pat
         assert str(cache) in {mapped.path for mapped in broker_of(servers).memory_maps()}
     finally:
         servers.down()
+
+
+def test_a_storage_is_formatted_once_and_copied_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = KafkaServer(print)
+    kept = ensure_jars(print) / f"formatted-for-{os.getpid()}"
+    monkeypatch.setattr("streams.local.kafka_server._FORMATTED", kept.name)
+    try:
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            server.prepare(tmp_path / name, [1, 2])
+            assert kept.is_dir()
+    finally:
+        shutil.rmtree(kept)
+    for name in ("meta.properties", "bootstrap.checkpoint"):
+        first, second = (tmp_path / each / "data" / name for each in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes() != b""
 
 
 def test_a_cache_that_does_not_fit_is_refused_by_java_and_the_broker_serves(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Make what many tests need, once: ``python -m tests.compiled_before``.
+"""Make what many tests need, once: ``python -m tests.made_before kernels``, or ``broker``.
 
 Started together, processes with the same rules would each compile the same kernel for half a
 minute, and each of some thirty brokers would load the same classes; so `scripts/test` does it
@@ -7,7 +7,7 @@ beforehand, beside the checks.
 
 from __future__ import annotations
 
-import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from streams.local.aot_cache import make_aot_cache
 ROOT = Path(__file__).parents[1]
 
 
-def main() -> None:
-    """Compile for the default rules, and those of the real shops; keep a broker's classes."""
+def main(what: str) -> None:
+    """Compile for the default rules and those of the real shops, or keep a broker's classes."""
+    if what == "broker":
+        make_aot_cache(print)
+        return
     files = [ROOT / "rules" / "default.toml", *sorted((ROOT / "data").glob("*/rules.toml"))]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        done = [pool.submit(_compile, file) for file in files] + [pool.submit(_keep_classes)]
-        for each in done:
+    with ProcessPoolExecutor(len(files)) as pool:
+        for each in [pool.submit(_compile, file) for file in files]:
             each.result()
 
 
@@ -31,9 +33,5 @@ def _compile(rules: Path) -> None:
     warm_up(load(rules))
 
 
-def _keep_classes() -> None:
-    make_aot_cache(print)
-
-
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
