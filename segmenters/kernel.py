@@ -30,6 +30,7 @@ import segmenters.changelog
 import segmenters.damping
 import segmenters.facts
 import segmenters.instants
+import segmenters.jitable
 import segmenters.measures.day_gaps
 import segmenters.measures.gaps
 import segmenters.measures.orders
@@ -52,6 +53,7 @@ SHARED: Final = (
     segmenters.damping,
     segmenters.facts,
     segmenters.instants,
+    segmenters.jitable,
     segmenters.measures.day_gaps,
     segmenters.measures.gaps,
     segmenters.measures.orders,

@@ -229,3 +229,32 @@ def test_whatever_way_a_rule_reaches_another_module_an_edit_there_is_not_overloo
         (package / "helper.py").write_text(HELPED.format(high=high, add=add))
         told.append(answer(tmp_path, tmp_path / "cache"))
     assert told[0] == told[1] != told[2]
+
+
+SYMBOL = """
+import numba
+import numpy as np
+from segmenters.jitable import jitable
+
+@jitable
+def read(row):
+    return row.{field}
+
+@numba.njit
+def enter(rows):
+    return read(rows[0])
+
+assert enter(np.array([(1, 7)], [("a", "i8"), ("b", "i8")])) == {expected}
+print(next(iter(enter.overloads.values())).fndesc.mangled_name)
+"""
+
+
+def test_two_processes_never_give_the_same_symbol_to_functions_that_differ(tmp_path: Path) -> None:
+    symbols = []
+    for field, expected in (("a", 1), ("b", 7)):
+        said = tmp_path / f"{field}.log"
+        text = SYMBOL.format(field=field, expected=expected)
+        forked = Forked([sys.executable, "-c", text], tmp_path, dict(os.environ), said)
+        assert forked.wait(60) == 0, said.read_text()
+        symbols.append(said.read_text().strip())
+    assert symbols[0] != symbols[1]
