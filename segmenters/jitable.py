@@ -14,25 +14,12 @@ does whose rules were changed, has one of them call the functions of the other
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from functools import partial
 
 from numba.core.bytecode import FunctionIdentity
 from numba.extending import register_jitable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class _Drawn:
-    """Numbers that do not come twice; drawn from the system, they differ in forks as well."""
-
-    def __iter__(self) -> Iterator[int]:
-        return self
-
-    def __next__(self) -> int:
-        return secrets.randbits(64)
-
-
-FunctionIdentity._unique_ids = _Drawn()
+# Drawn from the system, they differ in forks as well.
+FunctionIdentity._unique_ids = iter(partial(secrets.randbits, 64), None)  # type: ignore[assignment]
 
 jitable = register_jitable(no_cfunc_wrapper=True)

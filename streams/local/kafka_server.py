@@ -64,6 +64,10 @@ group.min.session.timeout.ms=6000
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
 
+# A controller alone has nobody to show that it is alive; doing so would be a third of what a broker
+# costs that has nothing to do.
+metadata.max.idle.interval.ms=0
+
 # Internal topics for one broker and a handful of groups and transactions.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
