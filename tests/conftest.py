@@ -22,6 +22,8 @@ from tests.interpreted import build_interpreted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from xdist.workermanage import WorkerController
+
 FULL_EXAMPLES = "1000"
 """Examples of each property with --full."""
 FULL_PROPERTY_S = 3_600
@@ -37,6 +39,13 @@ _LONGEST_FIRST = (
     *("tests/ops/", "tests/segmenters/test_kernel.py", "tests/streams/", "tests/"),
 )
 """What takes longest, in this order: begun last, one process would work on it alone in the end."""
+
+_WAITING = (
+    *("tests/faults/", "tests/page/", "tests/secure/", "tests/ops/", "tests/test_demo"),
+    *("tests/test_how_to", "tests/test_tutorial", "tests/test_compose", "tests/streams/serving/"),
+    *("tests/streams/webhook/", "tests/streams/test_worker", "tests/streams/cli/"),
+)
+"""What waits for servers half of its time; all other tests keep a core busy."""
 
 # numba builds much that stays: looked over as often as by default, compiling takes an eighth more.
 gc.set_threshold(50_000, 20, 50)
@@ -94,7 +103,21 @@ def _place(nodeid: str, prefixes: Sequence[str]) -> int:
 
 
 class _ByFile(LoadScopeScheduling):
-    """Give a process whole files, or whole rooms: they have started what their tests share."""
+    """Give a process whole files, or whole rooms: they have started what their tests share.
+
+    As long as there are files of both kinds, one process has those that keep a core busy.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        others = [work for other, work in self.assigned_work.items() if other is not node]
+        begun = [
+            scope for work in others for scope, tests in work.items() if not all(tests.values())
+        ]
+        has_busy = not all(scope.startswith(_WAITING) for scope in begun)
+        wanted = (scope for scope in self.workqueue if scope.startswith(_WAITING) is has_busy)
+        if (scope := next(wanted, None)) is not None:
+            self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         room = next((room for room in _TOGETHER if nodeid.startswith(room)), "")

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 def build_interpreted(systems: Sequence[System], layout: Layout) -> Kernel:
     """Stand in for `segmenters.engine.build`."""
-    for dtype in (layout.row, layout.tile, layout.order, np.dtype(out_dtype_fields(systems, layout))):
+    for dtype in (
+        layout.row,
+        layout.tile,
+        layout.order,
+        np.dtype(out_dtype_fields(systems, layout)),
+    ):
         for name in dtype.names or ():
             _quicken(name)
     # Off for the kernel alone, and while no other thread is in the midst of compiling.
