@@ -1,11 +1,14 @@
-"""Build the embedded Kafka ahead of its first start: ``python -m streams.local``."""
+"""Build the embedded Kafka ahead of its first start: ``python -m streams.local``.
+
+With ``list`` behind it: list anew what it is built of.
+"""
 
 from __future__ import annotations
 
 import sys
 
 from schemas.errors import RewakeError
-from streams.local.jars import ensure_jars
+from streams.local.jars import ensure_jars, write_list
 
 
 def _say(text: str) -> None:
@@ -14,6 +17,9 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        ensure_jars(_say)
+        if sys.argv[1:] == ["list"]:
+            write_list()
+        else:
+            ensure_jars(_say)
     except RewakeError as error:
         sys.exit(f"rewake: {error}")

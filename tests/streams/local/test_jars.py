@@ -19,7 +19,7 @@ GOOD, DAMAGED = b"a whole jar", b"half a j"
 
 def test_the_jars_in_use_are_those_the_hashes_name() -> None:
     folder = jars.ensure_jars(print)
-    hashes = jars.read_hashes()
+    hashes = {jar.name: digest for jar, digest in jars.read_list().items()}
     assert jars.find_mismatches(folder, hashes) == []
     assert "kafka-clients-4.3.1.jar" in hashes
     assert not [name for name in hashes if name.startswith(("log4j-slf4j", "slf4j-reload"))]
@@ -44,11 +44,12 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def deliver(*answers: bytes | Exception) -> None:
         waiting = list(answers)
 
-        def fetch(workshop: Path) -> list[Path]:
+        def fetch(workshop: Path, wanted: list[jars.Jar]) -> list[Path]:
+            assert wanted == [jars.Jar("org.apache", "kafka", "1")]
             answer = waiting.pop(0)
             if isinstance(answer, Exception):
                 raise answer
-            jar = workshop / "m2" / "kafka.jar"
+            jar = workshop / "m2" / "kafka-1.jar"
             jar.parent.mkdir(parents=True, exist_ok=True)
             jar.write_bytes(answer)
             return [jar]
@@ -61,7 +62,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
     path = tmp_path / "hashes"
-    path.write_text(f"{hashlib.sha256(GOOD).hexdigest()}  kafka.jar\n")
+    path.write_text(f"{hashlib.sha256(GOOD).hexdigest()}  org.apache:kafka:1\n")
     return path
 
 
@@ -74,14 +75,14 @@ def test_a_registry_that_stumbles_is_asked_again(
     assert [path.read_bytes() for path in folder.iterdir()] == [GOOD]
     assert not (tmp_path / "kafka" / "build").exists()
     assert "reset" in said[1]
-    assert "kafka.jar has sha256" in said[2]
+    assert "kafka-1.jar has sha256" in said[2]
 
 
 def test_jars_that_never_match_are_refused_and_not_installed(
     registry: Callable[..., None], tmp_path: Path, listed: Path
 ) -> None:
     registry(*[DAMAGED] * 4)
-    with pytest.raises(RewakeError, match=r"kafka\.jar has sha256 .* expected"):
+    with pytest.raises(RewakeError, match=r"kafka-1\.jar has sha256 .* expected"):
         jars.ensure_jars(print, tmp_path / "kafka", listed)
     assert [path.name for path in (tmp_path / "kafka").iterdir()] == ["build"]
 
@@ -91,6 +92,6 @@ def test_an_installed_jar_that_was_changed_is_built_again(
 ) -> None:
     registry(GOOD, GOOD)
     folder = jars.ensure_jars(print, tmp_path / "kafka", listed)
-    (folder / "kafka.jar").write_bytes(DAMAGED)
+    (folder / "kafka-1.jar").write_bytes(DAMAGED)
     assert jars.ensure_jars(print, tmp_path / "kafka", listed) == folder
-    assert (folder / "kafka.jar").read_bytes() == GOOD
+    assert (folder / "kafka-1.jar").read_bytes() == GOOD
