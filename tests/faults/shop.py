@@ -85,8 +85,7 @@ class Shop(Workbench):
     rules
         A rules file; its text goes to the oracle, its path to the workers.
     env
-        Further settings of all workers, e.g. ``REWAKE_REDIS``. REWAKE_GRACE is 5 s here, so that a
-        busy machine does not make events late.
+        Further settings of all workers. REWAKE_GRACE is 5 s, as busy machines make events late.
     """
 
     def __init__(

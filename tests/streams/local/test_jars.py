@@ -22,6 +22,8 @@ def test_the_jars_in_use_are_those_the_hashes_name() -> None:
     hashes = {jar.name: digest for jar, digest in jars.read_list().items()}
     assert jars.find_mismatches(folder, hashes) == []
     assert "kafka-clients-4.3.1.jar" in hashes
+    named = {jars.Jar(*jar.split(":")) for jar in jars.COORDINATES.split("+")}
+    assert named <= jars.read_list().keys(), "list anew what is needed: scripts/lock"
     assert not [name for name in hashes if name.startswith(("log4j-slf4j", "slf4j-reload"))]
 
 
